@@ -1,0 +1,55 @@
+# Each target is one line. TORCH=cu130 installs the GPU build of torch; PYTHON names the interpreter.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+TORCH ?= cpu
+BIN := .venv/bin
+JOB ?= ray_jobs.train configs/train/painter.yaml
+DATA ?=
+BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+export RAY_USAGE_STATS_ENABLED := 0
+export DARKGLASS_HOME ?= $(CURDIR)
+export DARKGLASS_COMMIT ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format typecheck bench cluster submit serve clean lock
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: .venv/installed-$(TORCH) ## install everything, pinned, into .venv
+
+.venv/installed-$(TORCH): requirements.lock
+	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --retries 1 --extra-index-url https://download.pytorch.org/whl/$(TORCH) "$$(grep ^torch== $<)" && $(BIN)/pip install -q -r $< && rm -f .venv/installed-* && touch $@
+
+demo: setup ## the main job: simulate, pair, train, judge, serve, paint, report
+	$(BIN)/python -m ray_jobs.demo $(if $(DATA),--data "$(DATA)")
+
+test: setup ## every test
+	$(BIN)/python -m pytest
+
+lint: setup ## style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: setup ## rewrite to the style
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+typecheck: setup ## static types
+	$(BIN)/mypy
+
+bench: setup ## every benchmark, its last line kept in benchmarks/results
+	@mkdir -p benchmarks/results && set -o pipefail && for name in $(BENCH); do $(BIN)/python -m benchmarks.$$name $(ARGS) | tee /dev/stderr | tail -n 1 > benchmarks/results/$$name.json || exit 1; done
+
+cluster: setup ## start the cloud cluster of cluster.yaml
+	$(BIN)/ray up --yes cluster.yaml
+
+submit: setup ## run JOB on the cluster at RAY_ADDRESS: make submit JOB="ray_jobs.train configs/train/painter.yaml"
+	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"DARKGLASS_HOME": "$(DARKGLASS_HOME)", "DARKGLASS_COMMIT": "$(DARKGLASS_COMMIT)"}}' -- python -m $(JOB)
+
+serve: setup ## serve a checkpoint over HTTP on loopback
+	$(BIN)/python -m serve run configs/serve.yaml $(ARGS)
+
+clean: ## remove what the demo and the tools wrote; .venv stays
+	rm -rf out .pytest_cache .ruff_cache .mypy_cache wandb; find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+lock: setup ## write requirements.lock from .venv
+	{ head -n 1 requirements.lock; $(BIN)/pip freeze | sed 's/+[a-z0-9]*$$//'; } > requirements.new && mv requirements.new requirements.lock

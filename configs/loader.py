@@ -1,0 +1,85 @@
+"""YAML file + `key=value` overrides -> validated configuration, or one line that says what is wrong where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+from yaml import YAMLError
+
+from configs.schema import Frozen
+
+Config = TypeVar("Config", bound=Frozen)
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: names the file, the key and what was expected."""
+
+
+def load(model: type[Config], path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration in the YAML file `path` with `key=value` overrides; ConfigError or FileNotFoundError."""
+    return validate(model, merged(path, overrides), str(path))
+
+
+def merged(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The plain tree of the YAML file `path` with its overrides applied and its interpolations resolved."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: expected a YAML configuration, found no such file")
+    try:
+        tree = OmegaConf.load(path)
+        if not isinstance(tree, DictConfig):
+            raise ConfigError(f"{path}: expected a mapping of keys to values, got a {type(tree).__name__}")
+        for override in overrides:
+            replace(tree, override)
+        plain = OmegaConf.to_container(tree, resolve=True)
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        raise ConfigError(f"{path}: expected YAML, got: {first_line(error)}") from error
+    return {str(key): value for key, value in cast(dict[Any, Any], plain).items()}
+
+
+def replace(tree: DictConfig, override: str) -> None:
+    """Put the value of a `key=value` override, read as YAML, in the place of what `tree` has at the dotted key."""
+    key, equals, value = override.partition("=")
+    if not key.strip() or not equals:
+        raise ConfigError(f"command line: expected key=value, got {override!r}")
+    OmegaConf.update(tree, key, OmegaConf.from_dotlist([f"value={value}"])["value"], merge=False, force_add=True)
+
+
+def validate(model: type[Config], tree: dict[str, Any], where: str) -> Config:
+    """`tree` as a `model`; ConfigError names `where`, the key and what was expected."""
+    try:
+        return model.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe(model, error)}") from error
+
+
+def describe(model: type[Frozen], error: ValidationError) -> str:
+    """The first problem of a pydantic error on one line."""
+    problem = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if problem["type"] == "missing":
+        return f"{key}: expected a value, found none{others}"
+    if problem["type"] == "extra_forbidden":
+        parent = field_names(model, problem["loc"][:-1])
+        return f"{key}: expected one of {', '.join(parent)}, got an unknown key{others}"
+    expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
+    return f"{key}: expected {expected}{got}{others}"
+
+
+def field_names(model: type[Frozen], location: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the model at `location` inside `model`."""
+    here: Any = model
+    for part in location:
+        here = here.model_fields[str(part)].annotation
+    return list(here.model_fields)
+
+
+def first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[0:2]).strip()

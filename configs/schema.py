@@ -1,0 +1,232 @@
+"""What a person may ask for: every field of every configuration, with its unit and its bounds.
+
+Knows nothing of YAML, of files or of what is computed from a field. Base units: comoving Mpc/h, km/s, Msun/h.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from configs.location import resolve
+
+Location = Annotated[Path, AfterValidator(resolve)]
+Interval = tuple[float, float]
+
+
+class Frozen(BaseModel):
+    """A configuration: immutable, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Cosmology(Frozen):
+    """Flat LCDM without radiation, as an N-body code sees it."""
+
+    omega_m: float = Field(gt=0.05, lt=1.0, description="matter density at z=0, over critical")
+    omega_b: float = Field(gt=0.0, lt=0.3, description="baryon density at z=0, over critical")
+    h: float = Field(gt=0.3, lt=1.5, description="H0 / (100 km/s/Mpc)")
+    n_s: float = Field(gt=0.5, lt=1.5, description="slope of the primordial power spectrum")
+    sigma8: float = Field(gt=0.1, lt=2.0, description="linear rms of the density in 8 Mpc/h spheres at z=0")
+
+    @model_validator(mode="after")
+    def baryons_are_matter(self) -> Self:
+        if self.omega_b >= self.omega_m:
+            raise ValueError(f"omega_b below omega_m={self.omega_m}, got {self.omega_b}")
+        return self
+
+    @property
+    def baryon_fraction(self) -> float:
+        return self.omega_b / self.omega_m
+
+
+class Box(Frozen):
+    """One dark-matter-only simulation."""
+
+    cosmology: Cosmology
+    box_size: float = Field(gt=0, description="side of the periodic box [Mpc/h]")
+    n_particles: int = Field(ge=4, le=4096, description="particles along one side")
+    mesh_factor: int = Field(2, ge=1, le=4, description="force mesh cells per particle along one side")
+    seed: int = Field(ge=0, lt=2**63, description="seed of the initial white noise: the same seed is the same universe")
+    z_initial: float = Field(49.0, gt=0, description="redshift of the initial conditions")
+    redshifts: tuple[float, ...] = Field((0.0,), description="output redshifts, from high to low; the last ends the run")
+    n_steps: int = Field(40, ge=1, le=10000, description="kick-drift-kick steps from z_initial to the last output")
+    spacing: Literal["a", "log_a", "growth"] = Field("a", description="the steps are uniform in this time variable")
+    lpt_order: Literal[1, 2] = Field(2, description="order of the Lagrangian perturbation theory at z_initial")
+    assignment: Literal["cic", "tsc"] = Field("cic", description="mass assignment and force interpolation")
+    fixed_amplitude: bool = Field(False, description="every mode starts with the rms amplitude (Angulo & Pontzen 2016)")
+    paired_phase: bool = Field(False, description="add pi to every phase: the partner of the run with the same seed")
+
+    @model_validator(mode="after")
+    def redshifts_fall(self) -> Self:
+        falling = all(a > b for a, b in zip((self.z_initial, *self.redshifts), self.redshifts, strict=False))
+        if not self.redshifts or not falling or self.redshifts[-1] < 0:
+            raise ValueError(f"redshifts falling from below z_initial={self.z_initial} to >= 0, got {self.redshifts}")
+        return self
+
+    @property
+    def n_mesh(self) -> int:
+        return self.n_particles * self.mesh_factor
+
+
+class Ensemble(Frozen):
+    """Many boxes that differ in seed and in the parameters named in `vary` (a scrambled Sobol design)."""
+
+    box: Box = Field(description="the template: each member takes its own seed and varied parameters")
+    n_boxes: int = Field(ge=1, le=100_000, description="how many simulations")
+    seed: int = Field(ge=0, lt=2**31, description="seed of the design and of the seeds of the boxes")
+    vary: dict[Literal["omega_m", "omega_b", "h", "n_s", "sigma8"], Interval] = Field(
+        default_factory=dict, description="cosmological parameter -> [low, high]"
+    )
+    out: Location = Field(description="folder of the simulations, one folder each")
+    n_retries: int = Field(2, ge=0, le=10, description="how often a failed box is tried again")
+
+    @model_validator(mode="after")
+    def intervals_rise(self) -> Self:
+        refuse_empty_intervals("vary", self.vary)
+        return self
+
+
+class Baryons(Frozen):
+    """Component-wise baryonification (Schneider et al. 2019, 2025; Giri & Schneider 2021). Masses in Msun/h."""
+
+    log10_m_c: float = Field(13.3, ge=11, le=16, description="log10 of the halo mass below which gas is ejected")
+    mu: float = Field(0.6, gt=0, le=2, description="how fast the gas slope changes with halo mass")
+    theta_ej: float = Field(4.0, ge=1, le=10, description="ejection radius over R200c")
+    theta_co: float = Field(0.3, gt=0, le=1, description="core radius of the hot gas over R200c")
+    gamma: float = Field(1.5, gt=0, le=5, description="inner shape of the outer gas truncation")
+    delta: float = Field(7.0, gt=3, le=12, description="outer slope of the gas truncation")
+    n_star: float = Field(0.03, gt=0, le=0.2, description="normalisation of the stellar fraction")
+    log10_m_star: float = Field(11.4, ge=10, le=13, description="log10 of the mass where the stellar fraction peaks")
+    tau: float = Field(-1.376, ge=-3, lt=0, description="low-mass slope of the stellar fraction")
+    eta: float = Field(0.1, ge=0, le=1, description="high-mass slope of the total stellar fraction")
+    eta_delta: float = Field(0.22, ge=0, le=1, description="extra high-mass slope of the central galaxy")
+    scatter: float = Field(0.15, ge=0, le=1, description="halo-to-halo scatter of log10 m_c [dex]")
+
+
+class Pairs(Frozen):
+    """Paired maps, dark-matter-only -> total, gas, stars, of every simulation of an ensemble."""
+
+    simulations: Location = Field(description="folder that `simulate` wrote")
+    out: Location = Field(description="folder of the shards and of manifest.json")
+    redshift: float = Field(0.0, ge=0, description="which output of the simulations")
+    n_pixels: int = Field(ge=8, le=8192, description="pixels along one side of a map, which shows the whole box")
+    axes: tuple[Literal[0, 1, 2], ...] = Field((0, 1, 2), description="lines of sight")
+    n_slabs: int = Field(1, ge=1, le=64, description="maps along each line of sight, each box_size / n_slabs deep")
+    linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
+    min_particles: int = Field(50, ge=20, description="smallest halo that hosts baryons")
+    baryons: Baryons = Field(default_factory=Baryons, description="the fiducial baryon model")
+    vary: dict[str, Interval] = Field(default_factory=dict, description="baryon parameter -> [low, high], a Sobol design")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the design, of the scatter and of the split")
+    split: tuple[float, float, float] = Field((0.75, 0.125, 0.125), description="train, validation, test shares of simulations")
+    n_retries: int = Field(2, ge=0, le=10, description="how often a failed simulation is tried again")
+
+    @model_validator(mode="after")
+    def is_consistent(self) -> Self:
+        refuse_empty_intervals("vary", self.vary)
+        unknown = sorted(set(self.vary) - set(Baryons.model_fields))
+        if unknown:
+            raise ValueError(f"vary: names of baryon parameters ({', '.join(Baryons.model_fields)}), got {unknown[0]}")
+        if abs(sum(self.split) - 1) > 1e-6 or min(self.split) < 0:
+            raise ValueError(f"split: three shares >= 0 that sum to 1, got {self.split}")
+        return self
+
+
+class UNet(Frozen):
+    """A periodic U-Net with FiLM conditioning."""
+
+    width: int = Field(16, ge=4, le=512, description="channels of the finest level; each level doubles them")
+    n_levels: int = Field(3, ge=1, le=6, description="levels; maps must be divisible by 2**(n_levels - 1)")
+    n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
+    n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
+    padding: Literal["circular", "reflect"] = Field("circular", description="circular on periodic maps, reflect on cutouts")
+
+    @property
+    def stride(self) -> int:
+        return 2 ** (self.n_levels - 1)
+
+
+class Optimizer(Frozen):
+    """AdamW with warm-up and cosine decay."""
+
+    lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
+    n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts")
+
+
+class Train(Frozen):
+    """Training of one model."""
+
+    method: Literal["regression"] = Field("regression", description="what is learned")
+    data: Location = Field(description="folder with the manifest.json that `produce` wrote")
+    out: Location = Field(description="folder of checkpoints, metrics and TensorBoard files")
+    net: UNet = Field(default_factory=UNet)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+    n_steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(ge=1, le=65536, description="maps a step over all workers together; n_workers must divide it")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the weights, of the order of the data and of its augmentation")
+    log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
+    validate_every: int = Field(50, ge=1, description="steps between two validations, each with a checkpoint")
+    n_workers: int = Field(1, ge=1, le=4096, description="data-parallel workers")
+    use_gpu: bool = Field(False, description="one GPU a worker")
+    n_failures: int = Field(2, ge=0, description="how many worker failures a run survives")
+    wandb_project: str = Field("darkglass", description="Weights & Biases project; offline unless WANDB_API_KEY is set")
+
+    @model_validator(mode="after")
+    def workers_share_the_batch(self) -> Self:
+        if self.batch_size % self.n_workers:
+            raise ValueError(f"batch_size: a multiple of n_workers={self.n_workers}, got {self.batch_size}")
+        return self
+
+
+class Evaluate(Frozen):
+    """Judgement of a checkpoint on held-out simulations."""
+
+    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
+    data: Location = Field(description="folder with the manifest.json that `produce` wrote")
+    out: Location = Field(description="folder of metrics.json and the figures")
+    split: Literal["train", "validation", "test"] = Field("test", description="which simulations")
+    n_bins: int = Field(16, ge=4, le=256, description="bins in log k")
+
+
+class Serve(Frozen):
+    """The HTTP service."""
+
+    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
+    host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
+    port: int = Field(8000, ge=1, le=65535, description="port of the HTTP proxy")
+    max_pixels: int = Field(2048, ge=8, le=16384, description="longest side of a map that is accepted")
+    max_batch: int = Field(8, ge=1, le=1024, description="most requests that share one forward pass")
+    batch_wait_s: float = Field(0.01, ge=0, le=1, description="how long a request waits for company [s]")
+    min_replicas: int = Field(1, ge=1, le=1024, description="replicas when idle")
+    max_replicas: int = Field(2, ge=1, le=1024, description="replicas under load")
+    max_queued: int = Field(64, ge=1, description="requests that may wait before 503 is answered")
+    num_cpus: float = Field(1.0, gt=0, description="cores a replica")
+    use_gpu: bool = Field(False, description="one GPU a replica")
+
+    @model_validator(mode="after")
+    def replicas_rise(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas: at least min_replicas={self.min_replicas}, got {self.max_replicas}")
+        return self
+
+
+class Paint(Frozen):
+    """Use of a deployed checkpoint over HTTP on held-out and on real data."""
+
+    serve: Serve
+    data: Location = Field(description="folder with manifest.json: its first held-out map is sent")
+    out: Location = Field(description="folder of the painted maps")
+    snapshot: Location | None = Field(None, description="an N-body snapshot (Gadget HDF5 or Abacus .npz) to paint")
+    baryons: Baryons = Field(default_factory=Baryons, description="the baryon parameters the snapshot is painted with")
+
+
+def refuse_empty_intervals(key: str, vary: dict[str, Interval]) -> None:
+    """ValueError unless every interval of `vary` rises."""
+    for name, (low, high) in vary.items():
+        if not low < high:
+            raise ValueError(f"{key}.{name}: [low, high] with low < high, got [{low}, {high}]")

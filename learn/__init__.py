@@ -1,0 +1,1 @@
+"""Makes models: data, networks, training, prediction and judgement. Knows nothing of Ray."""

@@ -1,0 +1,144 @@
+"""Where the work runs: a Ray head of our own on loopback, or the cluster that RAY_ADDRESS names.
+
+Knows nothing of what is run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+
+LOOPBACK = "127.0.0.1"
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 15.0
+OBJECT_STORE_BYTES = 512 * 1024**2
+
+
+def connect() -> str:
+    """Join the cluster of this job, of RAY_ADDRESS, or a new one on this machine; the dashboard's URL."""
+    context = ray.init(ignore_reinit_error=True)
+    return f"http://{context.dashboard_url}"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def local_head(log: Path, *, num_cpus: int | None = None) -> Iterator[Mapping[str, str]]:
+    """A Ray head on loopback behind a token; yields the environment that reaches it, and stops it and only it.
+
+    Its own session and process group keep a Ctrl-C of the terminal from reaching it before we are done with it.
+    RuntimeError when it does not answer in time, with the end of its log.
+    """
+    port = free_port()
+    environment = {**os.environ, **head_environment(port)}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        head = subprocess.Popen(
+            head_command(port, num_cpus), env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            wait_until_up(head, environment, log)
+            yield environment
+        finally:
+            stop(head)
+
+
+def head_environment(port: int) -> dict[str, str]:
+    """Token, address and PATH: jobs run `python`, which must be this interpreter."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "RAY_ADDRESS": f"http://{LOOPBACK}:{port}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32)),
+        "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+def head_command(port: int, num_cpus: int | None) -> list[str]:
+    cores = [] if num_cpus is None else [f"--num-cpus={num_cpus}"]
+    return [
+        str(Path(sys.executable).parent / "ray"),
+        "start",
+        "--head",
+        "--block",
+        "--port=0",
+        f"--node-ip-address={LOOPBACK}",
+        f"--dashboard-host={LOOPBACK}",
+        f"--dashboard-port={port}",
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
+        *cores,
+    ]
+
+
+def wait_until_up(head: subprocess.Popen[bytes], environment: Mapping[str, str], log: Path) -> None:
+    """Return once the jobs API answers; RuntimeError when the head ends or stays silent."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and head.poll() is None:
+        if answers(environment):
+            return
+        time.sleep(0.3)
+    tail = "\n".join(log.read_text().splitlines()[-20:])
+    raise RuntimeError(f"local Ray head: expected an answer within {START_TIMEOUT_S:.0f} s, got none; {log} ends:\n{tail}")
+
+
+def answers(environment: Mapping[str, str]) -> bool:
+    """Whether the jobs API at RAY_ADDRESS answers our token."""
+    request = urllib.request.Request(
+        f"{environment['RAY_ADDRESS']}/api/jobs/", headers={"Authorization": f"Bearer {environment['RAY_AUTH_TOKEN']}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def stop(head: subprocess.Popen[bytes]) -> None:
+    """End the head and everything it started: first politely, then not."""
+    members = session_members(head.pid)
+    if head.poll() is None:
+        head.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while time.monotonic() < deadline and (head.poll() is None or session_members(head.pid)):
+        time.sleep(0.2)
+    for pid in {*members, *session_members(head.pid)} & set(session_members(head.pid)):
+        kill(pid)
+    head.wait(timeout=STOP_TIMEOUT_S)
+
+
+def session_members(session: int) -> list[int]:
+    """Live processes of a POSIX session; Ray's workers leave the head's process group but not its session."""
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit()) if Path("/proc").is_dir() else iter(())
+    return [pid for pid in pids if session_of(pid) == session]
+
+
+def session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

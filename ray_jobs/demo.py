@@ -1,0 +1,119 @@
+"""The main job, end to end: every step through `ray job submit`, on a head of our own or at RAY_ADDRESS, then a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configs import home, provenance
+from configs.command import user_errors
+from ray_jobs.cluster import free_port, local_head
+
+OUT = Path("out/demo")
+REPOSITORY = Path(__file__).resolve().parents[1]
+REAL_SNAPSHOT = Path("nbody/abacus_n64/mini_n64_l32_z0.npz")
+STEPS = {
+    "simulate": "configs/box/demo.yaml",
+    "produce": "configs/pairs/demo.yaml",
+    "train": "configs/train/painter.yaml",
+    "evaluate": "configs/evaluate/painter.yaml",
+    "paint": "configs/paint/demo.yaml",
+}
+
+
+def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to paint in the end")] = None) -> None:
+    """Simulate, pair, train, judge, serve and paint; the report is out/demo/report.html. Run again to resume."""
+    with user_errors("make demo"):
+        snapshot = find_snapshot(data)
+    start = time.monotonic()
+    try:
+        run_steps(snapshot)
+        report()
+    except KeyboardInterrupt:
+        say("stopped; `make demo` resumes where it was")
+        raise SystemExit(130) from None
+    say(f"done in {time.monotonic() - start:.0f} s: open {home() / OUT / 'report.html'}")
+
+
+def find_snapshot(data: Path | None) -> Path | None:
+    """`data`, else the real snapshot of DARKGLASS_DATA or ../shared/data, else None; FileNotFoundError if `data` is not there."""
+    if data is not None:
+        if not data.exists():
+            raise FileNotFoundError(f"--data: expected a snapshot at {data}, found nothing")
+        return data.absolute()
+    folder = Path(os.environ.get("DARKGLASS_DATA", REPOSITORY.parent / "shared" / "data"))
+    return folder / REAL_SNAPSHOT if (folder / REAL_SNAPSHOT).is_file() else None
+
+
+def run_steps(snapshot: Path | None) -> None:
+    with cluster() as environment:
+        for number, (step, config) in enumerate(STEPS.items(), start=1):
+            overrides = paint_overrides(snapshot) if step == "paint" else []
+            say(f"step {number} of {len(STEPS)}: python -m ray_jobs.{step} {' '.join([config, *overrides])}")
+            submit(["python", "-m", f"ray_jobs.{step}", config, *overrides], environment)
+
+
+@contextmanager
+def cluster() -> Iterator[Mapping[str, str]]:
+    """The environment of the cluster to use: RAY_ADDRESS's, or that of a new local head."""
+    if os.environ.get("RAY_ADDRESS"):
+        say(f"using the Ray cluster at {os.environ['RAY_ADDRESS']}")
+        yield os.environ
+        return
+    say("starting a Ray head on this machine")
+    with local_head(home() / OUT / "ray_head.log") as environment:
+        say(f"Ray dashboard: {environment['RAY_ADDRESS']}  (token {environment['RAY_AUTH_TOKEN']})")
+        yield environment
+        say("stopping the Ray head")
+
+
+def paint_overrides(snapshot: Path | None) -> list[str]:
+    port = [] if os.environ.get("RAY_ADDRESS") else [f"serve.port={free_port()}"]
+    if snapshot is None:
+        say("no real snapshot found: only the held-out map is painted (DATA=path paints yours)")
+        return port
+    return [*port, f"snapshot={snapshot}"]
+
+
+def submit(entrypoint: list[str], environment: Mapping[str, str]) -> None:
+    """`ray job submit`, its log streamed; leaves no job behind when interrupted; exits with 1 if the job failed."""
+    job = f"darkglass-{entrypoint[2].rpartition('.')[2]}-{time.time_ns()}"
+    ray = str(Path(sys.executable).parent / "ray")
+    variables = {"DARKGLASS_HOME": str(home()), "DARKGLASS_COMMIT": provenance()["commit"]}
+    variables |= {name: os.environ[name] for name in ("WANDB_API_KEY", "WANDB_MODE") if name in os.environ}
+    runtime = json.dumps({"env_vars": variables})
+    command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY)]
+    command += ["--runtime-env-json", runtime, "--", *entrypoint]
+    try:
+        status = subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        subprocess.run([ray, "job", "stop", job], env=environment, check=False, capture_output=True, timeout=60)
+        raise
+    if status:
+        say(f"{entrypoint[2]} failed; what is done is kept, `make demo` resumes")
+        raise SystemExit(1)
+
+
+def report() -> None:
+    """Write the report of what the steps left."""
+    say("writing the report")
+    command = [sys.executable, "-m", "serve", "report", str(home() / OUT)]
+    if subprocess.run(command, cwd=REPOSITORY, check=False).returncode:
+        raise SystemExit(1)
+
+
+def say(words: str) -> None:
+    print(f"\n==> {words}", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(demo)

@@ -1,0 +1,28 @@
+"""What a step leaves beside its output: how long it took, how much it made, with which configuration and code."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from configs import Frozen, provenance
+
+
+def write_step(out: Path, *, step: str, seconds: float, n_items: int, item: str, config: Frozen) -> None:
+    """Write `{out}/step.json`. A run that found everything done (`n_items` 0) leaves the record of the run that did it."""
+    if not n_items:
+        return
+    record = {
+        "step": step,
+        "seconds": round(seconds, 3),
+        "n_items": n_items,
+        "item": item,
+        "rate": round(n_items / seconds, 4),
+        "config": json.loads(config.model_dump_json()),
+        **provenance(),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = out / ".step.json"
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    os.replace(temporary, out / "step.json")

@@ -1,0 +1,1 @@
+"""Makes data: dark-matter simulations, halos, their hydro-like counterparts and paired maps. Knows nothing of Ray."""

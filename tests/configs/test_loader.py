@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from configs import Box, ConfigError, Cosmology, Ensemble, Evaluate, Paint, Pairs, Serve, Train, load, validate
+from configs.schema import Frozen
+
+BOX = """
+cosmology: {omega_m: 0.3, omega_b: 0.049, h: 0.67, n_s: 0.96, sigma8: 0.8}
+box_size: 32
+n_particles: 64
+seed: 1
+"""
+
+
+@pytest.fixture
+def box_file(tmp_path: Path) -> Path:
+    path = tmp_path / "box.yaml"
+    path.write_text(BOX)
+    return path
+
+
+def test_a_file_becomes_a_model(box_file: Path) -> None:
+    box = load(Box, box_file)
+    assert (box.box_size, box.n_mesh, box.redshifts) == (32.0, 128, (0.0,))
+
+
+def test_an_override_replaces_a_field(box_file: Path) -> None:
+    box = load(Box, box_file, ["cosmology.sigma8=0.9", "redshifts=[2, 0.5]", "mesh_factor=3"])
+    assert (box.cosmology.sigma8, box.redshifts, box.n_mesh) == (0.9, (2.0, 0.5), 192)
+
+
+def test_numbers_in_exponent_form_are_numbers(box_file: Path) -> None:
+    assert load(Box, box_file, ["box_size=1e2"]).box_size == 100.0
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("n_step=3", "n_step: expected one of cosmology, box_size"),
+        ("cosmology.w0=-1", "cosmology.w0: expected one of omega_m"),
+        ("n_particles=many", "n_particles: expected a valid integer, got 'many'"),
+        ("n_particles=6.5", "n_particles: expected a valid integer, got 6.5"),
+        ("seed='1'", "seed: expected a valid integer, got '1'"),
+        ("cosmology.h=67", "cosmology.h: expected less than 1.5, got 67"),
+        ("box_size=null", "box_size: expected a valid number, got None"),
+        ("redshifts=[0, 1]", "redshifts falling from below z_initial"),
+        ("cosmology.omega_b=0.2999999", None),
+        ("cosmology.omega_b=0.3", "cosmology.omega_b: expected less than 0.3"),
+        ("spacing=time", "spacing: expected 'a', 'log_a' or 'growth', got 'time'"),
+        ("no_equals_sign", "expected key=value, got 'no_equals_sign'"),
+        ("=3", "expected key=value"),
+        ("box_size=[1", "expected YAML"),
+    ],
+)
+def test_a_wrong_field_is_one_line_that_names_it(box_file: Path, override: str, words: str | None) -> None:
+    if words is None:
+        load(Box, box_file, [override])
+        return
+    with pytest.raises(ConfigError) as caught:
+        load(Box, box_file, [override])
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+    assert str(box_file) in message or message.startswith("command line")
+
+
+def test_a_missing_value_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "box.yaml"
+    path.write_text(BOX.replace("box_size: 32\n", ""))
+    with pytest.raises(ConfigError, match=r"box\.yaml: box_size: expected a value, found none"):
+        load(Box, path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"absent\.yaml: expected a YAML configuration"):
+        load(Box, tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a list", "just words", "a: [unclosed", "a: ${oc.env:NO_SUCH_VARIABLE_HERE}"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "box.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"box\.yaml"):
+        load(Box, path)
+
+
+def test_models_are_frozen(box_file: Path) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load(Box, box_file).seed = 2  # type: ignore[misc]
+
+
+def test_a_resolved_configuration_loads_to_itself(box_file: Path) -> None:
+    box = load(Box, box_file)
+    assert validate(Box, json.loads(box.model_dump_json()), "round trip") == box
+
+
+def test_baryons_are_part_of_matter() -> None:
+    with pytest.raises(ValidationError, match="omega_b below omega_m"):
+        Cosmology(omega_m=0.1, omega_b=0.2, h=0.7, n_s=1.0, sigma8=0.8)
+
+
+def test_relative_paths_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKGLASS_HOME", str(tmp_path))
+    config = Evaluate.model_validate_json('{"checkpoint": "a", "data": "/b", "out": "c/d"}')
+    assert (config.checkpoint, config.data, config.out) == (tmp_path / "a", Path("/b"), tmp_path / "c/d")
+
+
+def test_a_ray_job_never_writes_into_its_throw_away_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "session" / "runtime_resources" / "working_dir_files" / "_ray_pkg_0"
+    copy.mkdir(parents=True)
+    monkeypatch.delenv("DARKGLASS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(copy)
+    config = Evaluate.model_validate_json('{"checkpoint": "a", "data": "b", "out": "c"}')
+    assert config.out == tmp_path / "darkglass" / "c"
+
+
+FOLDERS: dict[str, type[Frozen]] = {
+    "box": Ensemble,
+    "pairs": Pairs,
+    "train": Train,
+    "evaluate": Evaluate,
+    "paint": Paint,
+}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_shipped_file_loads(repository: Path, folder: str) -> None:
+    files = sorted((repository / "configs" / folder).glob("*.yaml"))
+    assert files
+    for file in files:
+        load(FOLDERS[folder], file)
+
+
+def test_the_shipped_service_loads_and_stays_on_loopback(repository: Path) -> None:
+    assert load(Serve, repository / "configs/serve.yaml").host == "127.0.0.1"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+
+from ray_jobs.cluster import answers, free_port, local_head, session_members  # noqa: E402
+
+pytestmark = pytest.mark.ray
+
+
+def listeners() -> set[str]:
+    """Local addresses (hex ip:port) of all listening TCP sockets."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[3] == "0A"}
+
+
+def children() -> set[int]:
+    """Sessions led by children of this process."""
+    return {pid for entry in os.listdir("/proc") if entry.isdigit() and parent(pid := int(entry)) == os.getpid()}
+
+
+def parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def test_a_head_of_our_own_asks_for_a_token_stays_on_loopback_and_leaves_nothing(tmp_path: Path) -> None:
+    before, families = listeners(), children()
+    with local_head(tmp_path / "head.log", num_cpus=1) as environment:
+        (session,) = children() - families
+        members = session_members(session)
+        assert len(members) > 3
+        assert answers(environment)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{environment['RAY_ADDRESS']}/api/jobs/", timeout=10)
+        opened = {address.partition(":")[0] for address in listeners() - before}
+        assert opened == {"0100007F"}
+    assert session_members(session) == []
+
+
+def test_a_head_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray_jobs.cluster.head_command", lambda port, num_cpus: ["sh", "-c", "echo no disk; exit 1"])
+    with pytest.raises(RuntimeError, match="no disk"), local_head(tmp_path / "head.log"):
+        pass
+
+
+def test_a_free_port_is_free() -> None:
+    assert 1024 < free_port() < 65536
