@@ -10,7 +10,7 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """The git commit of the running code: DARKGLASS_COMMIT (a Ray job has no .git), else git's answer, else `unknown`."""
+    """The git commit of the running code: DARKGLASS_COMMIT (a Ray job has no .git), else git's word, or `unknown`."""
     if "DARKGLASS_COMMIT" in os.environ:
         return os.environ["DARKGLASS_COMMIT"]
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]

@@ -5,8 +5,9 @@ Knows nothing of YAML, of files or of what is computed from a field. Base units:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -51,7 +52,9 @@ class Box(Frozen):
     mesh_factor: int = Field(2, ge=1, le=4, description="force mesh cells per particle along one side")
     seed: int = Field(ge=0, lt=2**63, description="seed of the initial white noise: the same seed is the same universe")
     z_initial: float = Field(49.0, gt=0, description="redshift of the initial conditions")
-    redshifts: tuple[float, ...] = Field((0.0,), description="output redshifts, from high to low; the last ends the run")
+    redshifts: tuple[float, ...] = Field(
+        (0.0,), description="output redshifts, from high to low; the last ends the run"
+    )
     n_steps: int = Field(40, ge=1, le=10000, description="kick-drift-kick steps from z_initial to the last output")
     spacing: Literal["a", "log_a", "growth"] = Field("a", description="the steps are uniform in this time variable")
     lpt_order: Literal[1, 2] = Field(2, description="order of the Lagrangian perturbation theory at z_initial")
@@ -118,9 +121,13 @@ class Pairs(Frozen):
     linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
     min_particles: int = Field(50, ge=20, description="smallest halo that hosts baryons")
     baryons: Baryons = Field(default_factory=Baryons, description="the fiducial baryon model")
-    vary: dict[str, Interval] = Field(default_factory=dict, description="baryon parameter -> [low, high], a Sobol design")
+    vary: dict[str, Interval] = Field(
+        default_factory=dict, description="baryon parameter -> [low, high], a Sobol design"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the design, of the scatter and of the split")
-    split: tuple[float, float, float] = Field((0.75, 0.125, 0.125), description="train, validation, test shares of simulations")
+    split: tuple[float, float, float] = Field(
+        (0.75, 0.125, 0.125), description="train, validation, test shares of simulations"
+    )
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed simulation is tried again")
 
     @model_validator(mode="after")
@@ -141,7 +148,9 @@ class UNet(Frozen):
     n_levels: int = Field(3, ge=1, le=6, description="levels; maps must be divisible by 2**(n_levels - 1)")
     n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
     n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
-    padding: Literal["circular", "reflect"] = Field("circular", description="circular on periodic maps, reflect on cutouts")
+    padding: Literal["circular", "reflect"] = Field(
+        "circular", description="circular on periodic maps, reflect on cutouts"
+    )
 
     @property
     def stride(self) -> int:
@@ -155,7 +164,9 @@ class Optimizer(Frozen):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
     n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema: float = Field(0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts")
+    ema: float = Field(
+        0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts"
+    )
 
 
 class Train(Frozen):
@@ -167,8 +178,12 @@ class Train(Frozen):
     net: UNet = Field(default_factory=UNet)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     n_steps: int = Field(ge=1, description="optimiser steps")
-    batch_size: int = Field(ge=1, le=65536, description="maps a step over all workers together; n_workers must divide it")
-    seed: int = Field(0, ge=0, lt=2**31, description="seed of the weights, of the order of the data and of its augmentation")
+    batch_size: int = Field(
+        ge=1, le=65536, description="maps a step over all workers together; n_workers must divide it"
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="seed of the weights, of the order of the data and of its augmentation"
+    )
     log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
     validate_every: int = Field(50, ge=1, description="steps between two validations, each with a checkpoint")
     n_workers: int = Field(1, ge=1, le=4096, description="data-parallel workers")
@@ -201,10 +216,11 @@ class Serve(Frozen):
     port: int = Field(8000, ge=1, le=65535, description="port of the HTTP proxy")
     max_pixels: int = Field(2048, ge=8, le=16384, description="longest side of a map that is accepted")
     max_batch: int = Field(8, ge=1, le=1024, description="most requests that share one forward pass")
-    batch_wait_s: float = Field(0.01, ge=0, le=1, description="how long a request waits for company [s]")
+    batch_wait_s: float = Field(0.0, ge=0, le=1, description="how long an idle model waits for company [s]")
     min_replicas: int = Field(1, ge=1, le=1024, description="replicas when idle")
     max_replicas: int = Field(2, ge=1, le=1024, description="replicas under load")
     max_queued: int = Field(64, ge=1, description="requests that may wait before 503 is answered")
+    timeout_s: float = Field(60.0, gt=0, description="a request that takes longer is answered 408 [s]")
     num_cpus: float = Field(1.0, gt=0, description="cores a replica")
     use_gpu: bool = Field(False, description="one GPU a replica")
 
@@ -225,7 +241,7 @@ class Paint(Frozen):
     baryons: Baryons = Field(default_factory=Baryons, description="the baryon parameters the snapshot is painted with")
 
 
-def refuse_empty_intervals(key: str, vary: dict[str, Interval]) -> None:
+def refuse_empty_intervals(key: str, vary: Mapping[Any, Interval]) -> None:
     """ValueError unless every interval of `vary` rises."""
     for name, (low, high) in vary.items():
         if not low < high:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from configs.loader import ConfigError, merged, validate
 from configs.schema import Frozen
@@ -70,7 +70,8 @@ def is_distribution(value: Mapping[str, Any]) -> bool:
 
 def parse(value: Mapping[str, Any], where: str) -> Distribution:
     """{kind: [values]} as a Distribution; ConfigError names `where`."""
-    kind, values = next(iter(value.items()))
+    name, values = next(iter(value.items()))
+    kind = cast(Kind, name)
     if not isinstance(values, list) or not values:
         raise ConfigError(f"{where}: expected {kind}: [values], got {values!r}")
     if kind != "choice" and (len(values) != 2 or not values[0] < values[1]):

@@ -1,1 +1,1 @@
-"""Makes it wide: each job reads a configuration, connects to Ray, calls `sim` or `learn`, and writes. No science here."""
+"""Makes it wide: a job reads a configuration, connects to Ray, calls `sim` or `learn`, writes. No science here."""

@@ -96,7 +96,7 @@ def wait_until_up(head: subprocess.Popen[bytes], environment: Mapping[str, str],
             return
         time.sleep(0.3)
     tail = "\n".join(log.read_text().splitlines()[-20:])
-    raise RuntimeError(f"local Ray head: expected an answer within {START_TIMEOUT_S:.0f} s, got none; {log} ends:\n{tail}")
+    raise RuntimeError(f"Ray head: expected an answer within {START_TIMEOUT_S:.0f} s, got none; {log} ends:\n{tail}")
 
 
 def answers(environment: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""The main job, end to end: every step through `ray job submit`, on a head of our own or at RAY_ADDRESS, then a report."""
+"""The main job, end to end: every step through `ray job submit`, on our own head or at RAY_ADDRESS, then a report."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to p
 
 
 def find_snapshot(data: Path | None) -> Path | None:
-    """`data`, else the real snapshot of DARKGLASS_DATA or ../shared/data, else None; FileNotFoundError if `data` is not there."""
+    """`data`, else the real snapshot of DARKGLASS_DATA or ../shared/data if it is there, else None."""
     if data is not None:
         if not data.exists():
             raise FileNotFoundError(f"--data: expected a snapshot at {data}, found nothing")

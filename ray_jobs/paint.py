@@ -1,4 +1,4 @@
-"""A checkpoint behind Ray Serve, used over HTTP: a held-out map that is checked, and a real snapshot that is painted."""
+"""A checkpoint behind Ray Serve, used over HTTP: a held-out map that is checked, and a real snapshot to paint."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def paint(config: Paint) -> None:
     if config.snapshot is not None and not config.snapshot.exists():
         raise FileNotFoundError(f"paint: expected a snapshot at {config.snapshot}, found nothing")
     predictor = Predictor.load(config.serve.checkpoint)
-    held_out = held_out_request(config, predictor)
+    held_out = held_out_request(config)
     real = None if config.snapshot is None else snapshot_request(config, predictor)
     dashboard = connect()
     limit_threads(1)
     start = time.monotonic()
     url = deploy(config.serve, dashboard)
-    print(f"paint: {url}/v1/paint is up after {time.monotonic() - start:.1f} s, its documentation at {url}/docs", flush=True)
+    print(f"paint: {url}/v1/paint is up after {time.monotonic() - start:.1f} s, documented at {url}/docs", flush=True)
     requests = {"held_out": held_out} | ({} if real is None else {"snapshot": real})
     start = time.monotonic()
     answers = {name: painted(name, request, url, predictor, config.out) for name, request in requests.items()}
@@ -60,7 +60,7 @@ def paint(config: Paint) -> None:
 
 
 def deploy(config: ServeConfig, dashboard: str) -> str:
-    """Put the application on the cluster, as `serve deploy` does, and wait for it; its URL. RuntimeError if it fails."""
+    """Put the application on the cluster, as `serve deploy` does, and wait for it: its URL, or RuntimeError."""
     client = ServeSubmissionClient(dashboard)
     client.deploy_applications(application(config))
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
@@ -97,7 +97,7 @@ def application(config: ServeConfig) -> dict[str, Any]:
     }
 
 
-def held_out_request(config: Paint, predictor: Predictor) -> dict[str, Any]:
+def held_out_request(config: Paint) -> dict[str, Any]:
     """The first map of the first held-out simulation, with its truth."""
     manifest = pairs.read_manifest(config.data)
     name = manifest.split["test"][0]
@@ -117,7 +117,7 @@ def snapshot_request(config: Paint, predictor: Predictor) -> dict[str, Any]:
     """The snapshot projected along z by the code that made the training maps, at the training pixel size and depth."""
     assert config.snapshot is not None
     real = snapshot.read(config.snapshot)
-    pixel, depth = predictor.meta.pixel_size, predictor.meta.box_size
+    pixel, depth = predictor.meta.pixel_size, predictor.meta.depth
     n_pixels = predictor.stride * round(real.box_size / pixel / predictor.stride)
     if n_pixels < predictor.stride or real.box_size < depth * 0.99:
         raise ConfigError(f"{config.snapshot}: expected a box of at least {depth} Mpc/h, got {real.box_size} Mpc/h")
@@ -144,10 +144,12 @@ def painted(name: str, request: dict[str, Any], url: str, predictor: Predictor, 
     local = predictor(request["input"][None], params[None], pixel_size=request["pixel_size"])[0]
     difference = float(np.abs(answer - local).max())
     relative = float((np.abs(answer - local).max(axis=(1, 2)) / np.abs(local).max(axis=(1, 2))).max())
-    print(f"paint: {name} {answer.shape} in {seconds:.2f} s, differs from the local Predictor by {relative:.1e}", flush=True)
+    print(f"paint: {name} in {seconds:.2f} s, differs from the local Predictor by {relative:.1e}", flush=True)
     if relative > TOLERANCE:
-        raise RuntimeError(f"paint: {name}: expected the endpoint to equal the Predictor to {TOLERANCE}, got {relative:.2e}")
-    arrays = {key: request[key] for key in ("input", "truth", "simulation", "box_size", "name") if key in request}
+        raise RuntimeError(f"paint: {name}: expected the Predictor's answer to {TOLERANCE}, differs by {relative:.2e}")
+    arrays: dict[str, Any] = {
+        key: request[key] for key in ("input", "truth", "simulation", "box_size", "name") if key in request
+    }
     write_npz(out / f"{name}.npz", {**arrays, "painted": answer, "local": local})
     described = {key: value for key, value in request.items() if key not in ("input", "truth")}
     return {**described, "max_abs_difference": difference, "max_relative_difference": relative, "seconds": seconds}

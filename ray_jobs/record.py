@@ -10,7 +10,7 @@ from configs import Frozen, provenance
 
 
 def write_step(out: Path, *, step: str, seconds: float, n_items: int, item: str, config: Frozen) -> None:
-    """Write `{out}/step.json`. A run that found everything done (`n_items` 0) leaves the record of the run that did it."""
+    """Write `{out}/step.json`; a run that made nothing (`n_items` 0) keeps the record of the one that did."""
     if not n_items:
         return
     record = {

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import ray
 from ray.exceptions import RayError
@@ -39,7 +39,7 @@ def spread(
     A task that raises or loses its worker is run again up to `n_retries` times. At most two tasks a core are
     submitted at once, so a long list costs no memory.
     """
-    task = ray.remote(single_threaded).options(
+    task: Any = ray.remote(single_threaded).options(
         num_cpus=1, max_retries=n_retries, retry_exceptions=True, scheduling_strategy="SPREAD"
     )
     waiting = list(reversed(items))
@@ -54,7 +54,8 @@ def spread(
 
 
 def in_flight() -> int:
-    return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return 2 * max(1, int(resources.get("CPU", 1)))
 
 
 def single_threaded(function: Callable[[Item], Result], item: Item) -> Result:
@@ -92,10 +93,8 @@ class Progress:
         self.n_done += 1
         pace = self.seconds / (self.n_done - self.n_before)
         left = pace * (self.n_items - self.n_done)
-        print(
-            f"{self.step}: {self.n_done}/{self.n_items} {plural(self.unit)}  {name}  {pace:.2f} s each  {left:.0f} s left",
-            flush=True,
-        )
+        count = f"{self.n_done}/{self.n_items} {plural(self.unit)}"
+        print(f"{self.step}: {count}  {name}  {pace:.2f} s each  {left:.0f} s left", flush=True)
 
 
 def exit_if_any_failed(step: str, failures: Sequence[tuple[str, str]]) -> None:

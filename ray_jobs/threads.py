@@ -9,4 +9,4 @@ import torch
 def limit_threads(n: int) -> None:
     """Let torch and numba use `n` threads from here on."""
     torch.set_num_threads(n)
-    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

@@ -86,7 +86,8 @@ def work(loop_config: dict[str, str]) -> None:
         if progress.checkpoint is None:
             continue
         if ray.train.get_context().get_world_rank() == 0:
-            announce(progress.step, config.n_steps, progress.metrics, (time.monotonic() - start) / (progress.step - first + 1))
+            pace = (time.monotonic() - start) / (progress.step - first + 1)
+            announce(progress.step, config.n_steps, progress.metrics, pace)
         report(progress.metrics, progress.checkpoint)
 
 
@@ -98,7 +99,8 @@ def report(metrics: dict[str, float], folder: Path) -> None:
 
 def announce(step: int, n_steps: int, metrics: dict[str, float], pace: float) -> None:
     values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    print(f"train: {step}/{n_steps} steps  {values}  {pace:.2f} s a step  {pace * (n_steps - step):.0f} s left", flush=True)
+    left = pace * (n_steps - step)
+    print(f"train: {step}/{n_steps} steps  {values}  {pace:.2f} s a step  {left:.0f} s left", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
-from ray_jobs.cluster import answers, free_port, local_head, session_members  # noqa: E402
+from ray_jobs.cluster import answers, free_port, local_head, session_members
 
 pytestmark = pytest.mark.ray
 
@@ -47,7 +47,7 @@ def test_a_head_of_our_own_asks_for_a_token_stays_on_loopback_and_leaves_nothing
 
 
 def test_a_head_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ray_jobs.cluster.head_command", lambda port, num_cpus: ["sh", "-c", "echo no disk; exit 1"])
+    monkeypatch.setattr("ray_jobs.cluster.head_command", lambda *_: ["sh", "-c", "echo no disk; exit 1"])
     with pytest.raises(RuntimeError, match="no disk"), local_head(tmp_path / "head.log"):
         pass
 

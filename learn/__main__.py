@@ -1,0 +1,61 @@
+"""Training and judgement on one machine: `python -m learn train|evaluate CONFIG.yaml key=value ...`."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+from configs import Evaluate, Train
+from configs.command import add
+from learn import checkpoint
+from learn.evaluate import evaluate, show
+from learn.track import tracked
+from learn.train import fit, is_complete
+
+PROG = "python -m learn"
+
+
+def train(config: Train) -> None:
+    """Train on this machine, with a progress bar, from the last checkpoint if there is one."""
+    console = Console()
+    if is_complete(config):
+        console.print(f"train: {config.out / 'final'} is there already, nothing to do")
+        return
+    before = checkpoint.latest_step(config.out)
+    if before:
+        console.print(f"train: resumes at step {before} of {config.n_steps}")
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("train", total=config.n_steps, completed=before)
+        steps = fit(config, resume=checkpoint.latest(config.out))
+        for progress in tracked(steps, config, start_step=before):
+            bar.update(task, completed=progress.step, description=f"loss {progress.metrics.get('train/loss', 0):.4f}")
+            if progress.checkpoint:
+                bar.console.print(judgement(progress.step, progress.metrics))
+    console.print(f"train: the model is {config.out / 'final'}")
+
+
+def judge(config: Evaluate) -> None:
+    """Judge a checkpoint; the last line is one JSON object with every score."""
+    show(evaluate(config))
+
+
+def judgement(step: int, metrics: dict[str, float]) -> str:
+    """The validation of a step on one line."""
+    values = (f"{name.removeprefix('val/')} {value:.4g}" for name, value in metrics.items() if name.startswith("val/"))
+    return f"step {step}: " + "  ".join(values)
+
+
+def main() -> None:
+    """One subcommand for each thing a person does with a model."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True)
+    app.callback()(lambda: None)
+    add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
+    summary = "Judge a checkpoint on held-out simulations, beside baselines."
+    add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    app(prog_name=PROG)
+
+
+if __name__ == "__main__":
+    main()

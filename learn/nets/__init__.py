@@ -1,0 +1,1 @@
+"""Networks: shapes in, shapes out. No loss, no data, no units."""

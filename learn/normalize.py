@@ -1,0 +1,146 @@
+"""The one transform between physical maps and the numbers a network sees.
+
+Fitted on the training split, kept in the checkpoint, nowhere else. Knows nothing of files or networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+
+from configs import Frozen
+from learn.data import Batch
+
+LN10 = math.log(10.0)
+CONSTANT = 1e-6  # a parameter that varies by less than this fraction of its mean does not vary
+
+
+class LogScale(Frozen):
+    """log10(1 + x / x0), then z-score, channel by channel; x0 in the unit of x."""
+
+    x0: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def is_usable(self) -> Self:
+        refuse_lengths(self.x0, self.mean, self.std)
+        refuse_not_positive("x0", self.x0)
+        refuse_not_positive("std", self.std)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Physical (..., C, H, W) >= 0 -> normalised, in the precision of `x`."""
+        y = torch.log1p(x / column(self.x0, x)) / LN10
+        return (y - column(self.mean, x)) / column(self.std, x)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Normalised (..., C, H, W) -> physical >= 0, in the precision of `y`."""
+        logs = y * column(self.std, y) + column(self.mean, y)
+        return column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
+
+
+class LinearScale(Frozen):
+    """z-score of each number of a parameter vector; one that was constant in training is only shifted."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def is_usable(self) -> Self:
+        refuse_lengths(self.mean, self.std)
+        refuse_not_positive("std", self.std)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, p) -> (B, p), computed in float64: parameters of very different size lose nothing."""
+        wide = x.double()
+        return ((wide - wide.new_tensor(self.mean)) / wide.new_tensor(self.std)).to(x.dtype)
+
+
+class Normalizer(Frozen):
+    """The scales of input maps, target maps and parameters."""
+
+    inputs: LogScale
+    targets: LogScale
+    params: LinearScale
+
+    @classmethod
+    def fit(cls, batches: Iterable[Batch]) -> Self:
+        """Streams `batches` twice. ValueError if there is none, or if a channel is zero in all of them."""
+        if iter(batches) is batches:
+            raise ValueError("normalizer: batches that can be read twice, got a one-shot iterator")
+        inputs, targets, params = Moments(), Moments(), Moments()
+        for batch in batches:
+            inputs.add(channels(batch.inputs))
+            targets.add(channels(batch.targets))
+            params.add(batch.params)
+        return cls(
+            inputs=fit_log_scale("inputs", inputs.mean(), (batch.inputs for batch in batches)),
+            targets=fit_log_scale("targets", targets.mean(), (batch.targets for batch in batches)),
+            params=LinearScale(mean=params.mean(), std=params.spread()),
+        )
+
+
+class Moments:
+    """Streaming mean and standard deviation of columns, in float64 (Chan, Golub & LeVeque 1979)."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.center = torch.zeros(())
+        self.squares = torch.zeros(())
+
+    def add(self, x: Tensor) -> None:
+        """Take the rows of `x` (n, C)."""
+        x = x.double()
+        n, center = len(x), x.mean(0)
+        shift = center - self.center
+        self.squares = self.squares + (x - center).square().sum(0) + shift.square() * (self.n * n / (self.n + n))
+        self.center = self.center + shift * (n / (self.n + n))
+        self.n += n
+
+    def mean(self) -> tuple[float, ...]:
+        if self.n == 0:
+            raise ValueError("normalizer: at least one training map, got none")
+        return tuple(self.center.tolist())
+
+    def spread(self) -> tuple[float, ...]:
+        """Standard deviations; 1 where a column is constant."""
+        std = (self.squares / self.n).sqrt()
+        return tuple(torch.where(std > CONSTANT * self.center.abs(), std, 1.0).tolist())
+
+
+def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor]) -> LogScale:
+    """The scale of maps (B, C, H, W) about `x0`, their channel means."""
+    for i, value in enumerate(x0):
+        if not value > 0:
+            raise ValueError(f"normalizer: positive mass in channel {i} of the training {name}, got mean {value}")
+    logs = Moments()
+    for x in maps:
+        logs.add(torch.log1p(channels(x).double() / torch.tensor(x0, dtype=torch.float64)) / LN10)
+    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread())
+
+
+def channels(maps: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B H W, C)"""
+    return maps.movedim(1, -1).flatten(0, -2)
+
+
+def column(values: Sequence[float], like: Tensor) -> Tensor:
+    """`values` (C,) in the precision and on the device of `like`, as (C, 1, 1)."""
+    return like.new_tensor(values)[:, None, None]
+
+
+def refuse_lengths(*rows: Sequence[float]) -> None:
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError(f"normalizer: rows of one length, got {[len(row) for row in rows]}")
+
+
+def refuse_not_positive(name: str, values: Sequence[float]) -> None:
+    if not all(value > 0 for value in values):
+        raise ValueError(f"normalizer: {name} > 0, got {list(values)}")

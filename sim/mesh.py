@@ -1,0 +1,385 @@
+"""Particles to mesh and mesh to particles, on a slab of planes, without races: same bits at any number of threads.
+
+Particles are sorted by x plane. Planes whose clouds do not touch are painted in parallel, in as many turns as a cloud is
+wide, so no two threads ever add to the same cell. Knows nothing of Fourier space or of gravity's strength.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from sim.parallel import Comm, SerialComm, n_threads_of_rank, slab_bounds
+
+Positions = NDArray[np.float32]
+Mesh = NDArray[np.float32]
+Assignment = Literal["cic", "tsc"]
+
+SUPPORT = {"cic": 2, "tsc": 3}
+"""Cells that a cloud touches along one axis."""
+REACH = 2
+"""Planes on either side that the four-point gradient needs."""
+N_CHUNKS = 64
+
+
+@dataclass(frozen=True)
+class Slab:
+    """The planes lo <= x / cell < hi of a periodic n_mesh^3 mesh that this rank owns."""
+
+    n_mesh: int
+    box_size: float
+    comm: Comm = SerialComm()
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """First plane of every rank, and n_mesh."""
+        size = self.comm.size
+        return np.array([slab_bounds(self.n_mesh, size, rank)[0] for rank in range(size)] + [self.n_mesh])
+
+    @property
+    def lo(self) -> int:
+        return int(self.bounds[self.comm.rank])
+
+    @property
+    def hi(self) -> int:
+        return int(self.bounds[self.comm.rank + 1])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.hi - self.lo, self.n_mesh, self.n_mesh
+
+    @property
+    def inverse_cell(self) -> np.float32:
+        return np.float32(self.n_mesh / self.box_size)
+
+    def owners(self, pos: Positions) -> NDArray[np.int64]:
+        """Rank that owns each of pos (n, 3) in [0, box_size)."""
+        plane = np.minimum((pos[:, 0] * self.inverse_cell).astype(np.int64), self.n_mesh - 1)
+        return np.searchsorted(self.bounds, plane, side="right") - 1
+
+
+def paint(
+    pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm | None = None
+) -> Mesh:
+    """Number of particles in each cell, (planes of this rank, n_mesh, n_mesh) float32; cell i is centred on i * cell.
+
+    pos (n, 3) in [0, box_size), each on the rank that owns its plane: ValueError otherwise.
+    """
+    slab = Slab(n_mesh, box_size, comm or SerialComm())
+    return deposit(sort(pos, slab, assignment))
+
+
+def read(
+    mesh: Mesh, pos: Positions, box_size: float, assignment: Assignment = "cic", *, comm: Comm | None = None
+) -> NDArray[np.float32]:
+    """`mesh` interpolated to pos (n, 3) with the weights of `paint`: (n,) float32. ValueError as in `paint`."""
+    slab = Slab(mesh.shape[1], box_size, comm or SerialComm())
+    below, above = ghosts(assignment)
+    particles = sort(pos, slab, assignment)
+    return _interpolated(particles, extended(mesh, slab, below, above))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Particles of a slab and the order in which their planes come.
+
+    A cloud of `support` cells starts on plane first + i for the particles order[starts[i] : starts[i + 1]].
+    """
+
+    pos: Positions
+    slab: Slab
+    assignment: Assignment
+    order: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+    @property
+    def support(self) -> int:
+        return SUPPORT[self.assignment]
+
+    @property
+    def first(self) -> int:
+        return self.slab.lo - ghosts(self.assignment)[0]
+
+
+def ghosts(assignment: Assignment) -> tuple[int, int]:
+    """Planes below and above a slab that the clouds of its particles touch."""
+    return SUPPORT[assignment] - 2, SUPPORT[assignment] - 1
+
+
+def sort(pos: Positions, slab: Slab, assignment: Assignment) -> Sorted:
+    """Stable counting sort by plane; ValueError when a particle is not finite, not in the box or not in the slab."""
+    below, above = ghosts(assignment)
+    n_planes = slab.hi - slab.lo + below
+    pos = np.ascontiguousarray(pos, np.float32)
+    scale, first = slab.inverse_cell, slab.lo - below
+    counts = _count(pos, scale, first, n_planes, slab.n_mesh, SUPPORT[assignment])
+    if counts[:, n_planes].any():
+        plane = f"planes {slab.lo} to {slab.hi} of {slab.n_mesh}"
+        where = f"finite positions in [0, {slab.box_size:g}) on {plane}"
+        raise ValueError(f"mesh: expected {where}, got {counts[:, n_planes].sum()} of {len(pos)} elsewhere")
+    counts = counts[:, :n_planes]
+    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
+    order = np.empty(len(pos), np.int32)
+    _scatter(order, pos, cursors, scale, first, slab.n_mesh, SUPPORT[assignment])
+    return Sorted(pos, slab, assignment, order, starts)
+
+
+def deposit(particles: Sorted) -> Mesh:
+    """Number of particles in each cell of the slab, those that neighbours' clouds bring included."""
+    slab = particles.slab
+    below, above = ghosts(particles.assignment)
+    mesh = np.zeros((slab.hi - slab.lo + below + above, slab.n_mesh, slab.n_mesh), np.float32)
+    _paint(mesh, particles.pos, particles.order, particles.starts, slab.inverse_cell, particles.first, particles.support)
+    return folded(mesh, slab, below, above)
+
+
+def gradient(particles: Sorted, mesh: Mesh) -> NDArray[np.float32]:
+    """Gradient of `mesh` at the particles, (n, 3): four-point differences, interpolated with the weights of `paint`.
+
+    The differences of a plane are taken when its particles are read: the gradient is never stored on the mesh.
+    """
+    slab = particles.slab
+    below, above = ghosts(particles.assignment)
+    out = np.empty((len(particles.pos), 3), np.float32)
+    wide = extended(mesh, slab, below + REACH, above + REACH)
+    n_blocks = min(n_threads_of_rank(), slab.hi - slab.lo)
+    _read_gradient(
+        out, wide, particles.pos, particles.order, particles.starts, slab.inverse_cell, particles.first,
+        particles.support, n_blocks,
+    )  # fmt: skip
+    return out
+
+
+def folded(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
+    """The slab's own planes of `mesh`, after its ghost planes were added to their owners'."""
+    refuse_thin(slab, max(below, above))
+    own = mesh[below : below + slab.hi - slab.lo]
+    own[:above] += slab.comm.shift(mesh[len(mesh) - above :], 1)
+    if below:
+        own[len(own) - below :] += slab.comm.shift(mesh[:below], -1)
+    return own
+
+
+def extended(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
+    """`mesh` with `below` and `above` planes of its neighbours around it."""
+    refuse_thin(slab, max(below, above))
+    lower = slab.comm.shift(mesh[len(mesh) - below :], 1)
+    upper = slab.comm.shift(mesh[:above], -1)
+    return np.concatenate([lower, mesh, upper])
+
+
+def refuse_thin(slab: Slab, n_planes: int) -> None:
+    """ValueError when a slab is thinner than what its neighbours need of it."""
+    thinnest = int(np.diff(slab.bounds).min())
+    if thinnest < n_planes:
+        where = f"mesh: a mesh of {slab.n_mesh} planes over {slab.comm.size} ranks"
+        raise ValueError(f"{where}: expected at least {n_planes} planes a rank, got {thinnest}")
+
+
+def _interpolated(particles: Sorted, wide: Mesh) -> NDArray[np.float32]:
+    """`wide`, a mesh with the ghost planes of the assignment, at the particles."""
+    out = np.empty(len(particles.pos), np.float32)
+    _read(out, wide, particles.pos, particles.slab.inverse_cell, particles.first, particles.support)
+    return out
+
+
+@njit(cache=True, inline="always")
+def _cell(u: np.float32, n: int, support: int) -> int:
+    """First cell of a cloud centred on `u`, in cells; `u` rounded up to n belongs to the last."""
+    if support == 2:
+        return min(int(u), n - 1)
+    return int(u + np.float32(0.5)) - 1
+
+
+@njit(cache=True, parallel=True)
+def _count(pos, scale, first, n_planes, n, support):  # type: ignore[no-untyped-def]
+    """Particles of each chunk on each plane; in the last column those that do not belong here."""
+    n_particles = len(pos)
+    counts = np.zeros((N_CHUNKS, n_planes + 1), np.int64)
+    for chunk in prange(N_CHUNKS):
+        for p in range(chunk * n_particles // N_CHUNKS, (chunk + 1) * n_particles // N_CHUNKS):
+            inside = True
+            for axis in range(3):
+                u = pos[p, axis] * scale
+                inside = inside and u >= 0 and u <= n
+            plane = n_planes
+            if inside:
+                plane = _cell(pos[p, 0] * scale, n, support) - first
+            if plane < 0 or plane > n_planes:
+                plane = n_planes
+            counts[chunk, plane] += 1
+    return counts
+
+
+@njit(cache=True, parallel=True)
+def _scatter(order, pos, cursors, scale, first, n, support):  # type: ignore[no-untyped-def]
+    """Write the index of each particle where its chunk's share of its plane begins."""
+    n_particles = len(pos)
+    for chunk in prange(N_CHUNKS):
+        for p in range(chunk * n_particles // N_CHUNKS, (chunk + 1) * n_particles // N_CHUNKS):
+            plane = _cell(pos[p, 0] * scale, n, support) - first
+            order[cursors[chunk, plane]] = p
+            cursors[chunk, plane] += 1
+
+
+@njit(cache=True, inline="always")
+def _tsc(d: np.float32) -> tuple[Any, Any, Any]:
+    """Weights of the three cells of a cloud whose first cell is a distance `d` in [.5, 1.5] below its centre."""
+    half, s = np.float32(0.5), d - np.float32(1)
+    below, above = half - s, half + s
+    return half * below * below, np.float32(0.75) - s * s, half * above * above
+
+
+@njit(cache=True)
+def _paint_cic(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+    """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
+    n = mesh.shape[1]
+    one = np.float32(1)
+    for j in range(lo, hi):
+        p = order[j]
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = _cell(uy, n, 2), _cell(uz, n, 2)
+        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+        y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
+        w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+        for step in range(2):
+            wx = dx if step else one - dx
+            mesh[i + step, y, z] += wx * w00
+            mesh[i + step, y, z1] += wx * w01
+            mesh[i + step, y1, z] += wx * w10
+            mesh[i + step, y1, z1] += wx * w11
+
+
+@njit(cache=True)
+def _paint_tsc(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+    """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
+    n = mesh.shape[1]
+    for j in range(lo, hi):
+        p = order[j]
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = _cell(uy, n, 3), _cell(uz, n, 3)
+        wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
+        z0, z1, z2 = (z + n) % n, (z + 1) % n, (z + 2) % n
+        for step in range(3):
+            for step_y in range(3):
+                w = wx[step] * wy[step_y]
+                row = (y + step_y + n) % n
+                mesh[i + step, row, z0] += w * wz[0]
+                mesh[i + step, row, z1] += w * wz[1]
+                mesh[i + step, row, z2] += w * wz[2]
+
+
+@njit(cache=True, parallel=True)
+def _paint(mesh, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
+    """Add one to `mesh` for every particle: planes `support` apart at the same time."""
+    n_planes = len(starts) - 1
+    for turn in range(support):
+        for stripe in prange((n_planes - turn + support - 1) // support):
+            i = turn + stripe * support
+            if support == 2:
+                _paint_cic(mesh, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+            else:
+                _paint_tsc(mesh, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+
+
+@njit(cache=True, parallel=True)
+def _read(out, mesh, pos, scale, first, support):  # type: ignore[no-untyped-def]
+    """Interpolate `mesh` to each particle."""
+    n = mesh.shape[1]
+    for p in prange(len(pos)):
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        x, y, z = _cell(ux, n, support), _cell(uy, n, support), _cell(uz, n, support)
+        dx, dy, dz = ux - np.float32(x), uy - np.float32(y), uz - np.float32(z)
+        wx, wy, wz = _tsc(dx), _tsc(dy), _tsc(dz)
+        if support == 2:
+            zero, one = np.float32(0), np.float32(1)
+            wx, wy, wz = (one - dx, dx, zero), (one - dy, dy, zero), (one - dz, dz, zero)
+        total = np.float32(0)
+        for i in range(support):
+            for j in range(support):
+                for k in range(support):
+                    total += wx[i] * wy[j] * wz[k] * mesh[x - first + i, (y + j + n) % n, (z + k + n) % n]
+        out[p] = total
+
+
+@njit(cache=True)
+def _difference(out, mesh, i, scale):  # type: ignore[no-untyped-def]
+    """Four-point gradient of the plane mesh[i] into out (n, n, 3)."""
+    n = mesh.shape[1]
+    near, far = scale * np.float32(2 / 3), scale * np.float32(-1 / 12)
+    for y in range(n):
+        y1, y2, y3, y4 = (y - 2 + n) % n, (y - 1 + n) % n, (y + 1) % n, (y + 2) % n
+        for z in range(n):
+            dx = near * (mesh[i + 1, y, z] - mesh[i - 1, y, z]) + far * (mesh[i + 2, y, z] - mesh[i - 2, y, z])
+            dy = near * (mesh[i, y3, z] - mesh[i, y2, z]) + far * (mesh[i, y4, z] - mesh[i, y1, z])
+            out[y, z, 0] = dx
+            out[y, z, 1] = dy
+        for z in range(2, n - 2):
+            out[y, z, 2] = near * (mesh[i, y, z + 1] - mesh[i, y, z - 1]) + far * (mesh[i, y, z + 2] - mesh[i, y, z - 2])
+        for z in (0, 1, n - 2, n - 1):
+            z1, z2, z3, z4 = (z - 2 + n) % n, (z - 1 + n) % n, (z + 1) % n, (z + 2) % n
+            out[y, z, 2] = near * (mesh[i, y, z3] - mesh[i, y, z2]) + far * (mesh[i, y, z4] - mesh[i, y, z1])
+
+
+@njit(cache=True)
+def _gather_cic(out, lower, upper, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+    """Interpolate two planes of vectors to the particles order[lo:hi]."""
+    n = lower.shape[0]
+    one = np.float32(1)
+    for j in range(lo, hi):
+        p = order[j]
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = _cell(uy, n, 2), _cell(uz, n, 2)
+        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+        y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
+        w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+        for c in range(3):
+            near = w00 * lower[y, z, c] + w01 * lower[y, z1, c] + w10 * lower[y1, z, c] + w11 * lower[y1, z1, c]
+            far = w00 * upper[y, z, c] + w01 * upper[y, z1, c] + w10 * upper[y1, z, c] + w11 * upper[y1, z1, c]
+            out[p, c] = (one - dx) * near + dx * far
+
+
+@njit(cache=True)
+def _gather_tsc(out, ring, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+    """Interpolate three planes of vectors, the first of which is ring[i], to the particles order[lo:hi]."""
+    n = ring.shape[1]
+    for j in range(lo, hi):
+        p = order[j]
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = _cell(uy, n, 3), _cell(uz, n, 3)
+        wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
+        gx, gy, gz = np.float32(0), np.float32(0), np.float32(0)
+        for step in range(3):
+            for step_y in range(3):
+                row = (y + step_y + n) % n
+                for step_z in range(3):
+                    w = wx[step] * wy[step_y] * wz[step_z]
+                    vector = ring[(i + step) % 3, row, (z + step_z + n) % n]
+                    gx += w * vector[0]
+                    gy += w * vector[1]
+                    gz += w * vector[2]
+        out[p, 0], out[p, 1], out[p, 2] = gx, gy, gz
+
+
+@njit(cache=True, parallel=True)
+def _read_gradient(out, mesh, pos, order, starts, scale, first, support, n_blocks):  # type: ignore[no-untyped-def]
+    """Gradient at each particle; a ring of `support` planes of differences follows the particles through the slab."""
+    n, n_planes = mesh.shape[1], len(starts) - 1
+    for block in prange(n_blocks):
+        begin, end = block * n_planes // n_blocks, (block + 1) * n_planes // n_blocks
+        ring = np.empty((support, n, n, 3), np.float32)
+        for i in range(begin, begin + support - 1):
+            _difference(ring[i % support], mesh, i + REACH, scale)
+        for i in range(begin, end):
+            last = i + support - 1
+            _difference(ring[last % support], mesh, last + REACH, scale)
+            if support == 2:
+                _gather_cic(out, ring[i % 2], ring[last % 2], pos, order, starts[i], starts[i + 1], scale, first + i)
+            else:
+                _gather_tsc(out, ring, i, pos, order, starts[i], starts[i + 1], scale, first + i)

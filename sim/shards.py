@@ -1,0 +1,175 @@
+"""Shards of paired maps and their manifest on disk.
+
+Knows the formats and their integrity; knows nothing of how maps are made.
+
+Shard `{simulation}.hdf5`: `inputs` (n, 1, P, P) and `targets` (n, 3, P, P), float32 surface densities; `params` (n, p);
+`axis` and `slab` (n,). Its record `{simulation}.json` says which configuration and which simulation it was made from.
+`manifest.json` lists the shards of a finished set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from configs import Baryons, Cosmology, Frozen
+
+Array = NDArray[np.float32]
+
+FORMAT = 1
+UNIT = "Msun/h / (Mpc/h)^2"
+INPUT_CHANNELS = ("dmo",)
+TARGET_CHANNELS = ("total", "gas", "stars")
+PARAM_NAMES = (*Cosmology.model_fields, *Baryons.model_fields, "redshift")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The maps of one simulation: lengths in Mpc/h, maps in `UNIT`, rows of `params` in the order of `param_names`."""
+
+    simulation: str
+    inputs: Array
+    targets: Array
+    params: Array
+    axis: NDArray[np.int64]
+    slab: NDArray[np.int64]
+    box_size: float
+    redshift: float
+    config: dict[str, Any]
+    input_channels: tuple[str, ...] = INPUT_CHANNELS
+    target_channels: tuple[str, ...] = TARGET_CHANNELS
+    param_names: tuple[str, ...] = PARAM_NAMES
+    unit: str = UNIT
+
+    @property
+    def pixel_size(self) -> float:
+        return self.box_size / self.inputs.shape[-1]
+
+    @property
+    def depth(self) -> float:
+        """Length of the line of sight through each map."""
+        return self.box_size / int(self.config["n_slabs"])
+
+
+class ShardRecord(Frozen):
+    """What a shard holds and what it was made from: `config` and `source` are hashes."""
+
+    simulation: str
+    file: str
+    sha256: str
+    n_maps: int
+    box_size: float
+    config: str
+    source: str
+    commit: str
+
+
+class ShardEntry(Frozen):
+    """A shard in the manifest."""
+
+    simulation: str
+    file: str
+    sha256: str
+    n_maps: int
+
+
+class Manifest(Frozen):
+    """What a folder of shards holds, and which simulations are for training, validation and test."""
+
+    format: int
+    config: dict[str, Any]
+    commit: str
+    input_channels: tuple[str, ...]
+    target_channels: tuple[str, ...]
+    unit: str
+    pixel_size: float
+    box_size: float
+    depth: float
+    param_names: tuple[str, ...]
+    shards: tuple[ShardEntry, ...]
+    split: dict[str, tuple[str, ...]]
+
+
+def write_shard(path: Path, shard: Shard) -> None:
+    """Write `shard` to `path`; equal content gives equal bytes."""
+    with h5py.File(path, "w") as file:
+        for key in ("inputs", "targets", "params", "axis", "slab"):
+            file.create_dataset(key, data=getattr(shard, key), track_times=False)
+        for key in ("simulation", "box_size", "pixel_size", "depth", "redshift", "unit"):
+            file.attrs[key] = getattr(shard, key)
+        for key in ("input_channels", "target_channels", "param_names"):
+            file.attrs[key] = list(getattr(shard, key))
+        file.attrs["format"] = FORMAT
+        file.attrs["config"] = json.dumps(shard.config, sort_keys=True)
+
+
+def read_shard(folder: Path, name: str) -> Shard:
+    """The shard of simulation `name` in `folder`; ValueError when it is damaged or of another format."""
+    path = folder / f"{name}.hdf5"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the shard of a simulation, found none")
+    try:
+        with h5py.File(path) as file:
+            return _shard(file, path)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"{path}: expected a whole shard of format {FORMAT}, got: {error}") from error
+
+
+def _shard(file: h5py.File, path: Path) -> Shard:
+    if file.attrs.get("format") != FORMAT:
+        raise ValueError(f"{path}: expected a shard of format {FORMAT}, got {file.attrs.get('format')}")
+    content: dict[str, Any] = {key: file[key][:] for key in ("inputs", "targets", "params", "axis", "slab")}
+    content |= {key: tuple(map(str, file.attrs[key])) for key in ("input_channels", "target_channels", "param_names")}
+    content |= {key: file.attrs[key].item() for key in ("box_size", "redshift")}
+    content |= {key: str(file.attrs[key]) for key in ("simulation", "unit")}
+    return Shard(**content, config=json.loads(file.attrs["config"]))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder of shards; ValueError when it is no manifest of this format."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the manifest of a finished set of pairs, found none")
+    try:
+        manifest = Manifest.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise ValueError(f"{path}: expected a manifest, got {error.errors()[0]['msg']}") from error
+    if manifest.format != FORMAT:
+        raise ValueError(f"{path}: expected format {FORMAT}, got {manifest.format}")
+    return manifest
+
+
+def verify(folder: Path) -> Manifest:
+    """The manifest of `folder`; ValueError names the first shard whose bytes are not those it was written with."""
+    manifest = read_manifest(folder)
+    for shard in manifest.shards:
+        if (got := file_hash(folder / shard.file)) != shard.sha256:
+            raise ValueError(f"{folder / shard.file}: expected sha256 {shard.sha256}, got {got}")
+    return manifest
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """`write` a temporary file that then takes the name `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

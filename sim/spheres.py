@@ -1,0 +1,180 @@
+"""Particles inside spheres of a periodic box: who owns them, how many a shell holds, how they move along the radii.
+
+Knows nothing of halos, of masses or of physics: a sphere is a centre and a radius. No result depends on the order of
+the particles; that of the spheres decides who owns a particle (the first that contains it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Positions = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+_PER_CELL = 8
+_MAX_CELLS = 512
+
+
+@dataclass(frozen=True)
+class Spheres:
+    """A cell list: `pos` (n, 3) sorted by cell, cell i holds start[i]:start[i + 1]; `order` leads back to the input."""
+
+    pos: Positions
+    order: Integers
+    start: Integers
+    n_cells: int
+    box_size: float
+
+    @classmethod
+    def of(cls, pos: Positions, box_size: float) -> Self:
+        """The cell list of `pos` (n, 3) in [0, box_size]."""
+        n_cells = int(np.clip((len(pos) / _PER_CELL) ** (1 / 3), 1, _MAX_CELLS))
+        cell = np.minimum((pos * np.float32(n_cells / box_size)).astype(np.int64), n_cells - 1)
+        flat = (cell[:, 0] * n_cells + cell[:, 1]) * n_cells + cell[:, 2]
+        order = np.argsort(flat, kind="stable")
+        start = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=n_cells**3))])
+        return cls(np.ascontiguousarray(pos[order]), order, start, n_cells, box_size)
+
+    def owners(self, center: Array, radius: Array) -> tuple[Integers, Array]:
+        """The first sphere that contains each particle (n,), -1 where none does, and the distance to its centre."""
+        owner = np.full(len(self.pos), -1)
+        distance = np.zeros(len(self.pos))
+        _own(center, radius, self.pos, self.order, self.start, self.n_cells, self.box_size, owner, distance)
+        return owner, distance
+
+    def shells(self, center: Array, radius: Array, edges: Array, owner: Integers) -> Integers:
+        """How many particles without owner lie in each shell of each centre: (h, m - 1) for m `edges` over `radius`."""
+        counts = np.zeros((len(center), len(edges) - 1), np.int64)
+        log_edges = np.log(edges)
+        _count(center, radius, log_edges, self.pos, self.order, self.start, self.n_cells, self.box_size, owner, counts)
+        return counts
+
+    def shifts(
+        self, center: Array, radius: Array, owner: Integers, x: Array, log_grid: Array, log_ratio: Array
+    ) -> NDArray[np.float32]:
+        """Displacements (1 + s, n, 3): of the move to `x`, then of that and the move of each of s species.
+
+        `x` (n,) is the distance, over the radius of its owner, that an owned particle takes first. `log_ratio`
+        (h, s, m) is ln(final / initial distance) of each species on `log_grid` (m,) = ln x: owned particles move with
+        the row of their owner, the others with the sum over all spheres whose last grid point lies beyond them.
+        """
+        shift = np.zeros((1 + log_ratio.shape[1], len(self.pos), 3), np.float32)
+        _move(
+            center, radius, log_grid, log_ratio, self.pos, self.order, self.start, self.n_cells, self.box_size,
+            owner, x, shift,
+        )  # fmt: skip
+        return shift
+
+
+def outermost(center: Array, radius: Array, box_size: float) -> NDArray[np.bool_]:
+    """Which spheres (h,) have their centre in no earlier sphere of this same selection."""
+    return np.asarray(_outermost(center, radius, box_size))
+
+
+@njit(cache=True)
+def _nearest(offset: float, box_size: float) -> float:
+    return offset - box_size * np.rint(offset / box_size)
+
+
+@njit(cache=True)
+def _outermost(center, radius, box_size):  # type: ignore[no-untyped-def]
+    keep = np.ones(len(center), np.bool_)
+    for i in range(len(center)):
+        for j in range(i):
+            if not keep[j]:
+                continue
+            square = 0.0
+            for axis in range(3):
+                square += _nearest(center[i, axis] - center[j, axis], box_size) ** 2
+            if square < radius[j] ** 2:
+                keep[i] = False
+                break
+    return keep
+
+
+@njit(cache=True)
+def _within(center, reach, pos, start, n_cells, box_size, found, offset):  # type: ignore[no-untyped-def]
+    """Fill `found` with the particles nearer than `reach`, `offset` (n, 3) with their offsets; return how many."""
+    low = np.empty(3, np.int64)
+    span = np.empty(3, np.int64)
+    for axis in range(3):
+        low[axis] = int(np.floor((center[axis] - reach) / box_size * n_cells))
+        high = int(np.floor((center[axis] + reach) / box_size * n_cells))
+        span[axis] = min(high - low[axis] + 1, n_cells)
+    n_found = 0
+    for i in range(span[0]):
+        for j in range(span[1]):
+            row = ((low[0] + i) % n_cells * n_cells + (low[1] + j) % n_cells) * n_cells
+            for k in range(span[2]):
+                cell = row + (low[2] + k) % n_cells
+                for p in range(start[cell], start[cell + 1]):
+                    square = 0.0
+                    for axis in range(3):
+                        offset[n_found, axis] = _nearest(pos[p, axis] - center[axis], box_size)
+                        square += offset[n_found, axis] ** 2
+                    if square < reach**2:
+                        found[n_found] = p
+                        n_found += 1
+    return n_found
+
+
+@njit(cache=True)
+def _norm(vector: Array) -> float:
+    return np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+
+
+@njit(cache=True)
+def _own(center, radius, pos, order, start, n_cells, box_size, owner, distance):  # type: ignore[no-untyped-def]
+    found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
+    for h in range(len(center)):
+        for i in range(_within(center[h], radius[h], pos, start, n_cells, box_size, found, offset)):
+            p = order[found[i]]
+            if owner[p] < 0:
+                owner[p] = h
+                distance[p] = _norm(offset[i])
+
+
+@njit(cache=True)
+def _count(center, radius, log_edges, pos, order, start, n_cells, box_size, owner, counts):  # type: ignore[no-untyped-def]
+    found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
+    width = (log_edges[-1] - log_edges[0]) / (len(log_edges) - 1)
+    for h in range(len(center)):
+        reach = radius[h] * np.exp(log_edges[-1])
+        for i in range(_within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
+            if owner[order[found[i]]] < 0:
+                shell = int((np.log(_norm(offset[i]) / radius[h]) - log_edges[0]) / width)
+                counts[h, max(0, min(shell, len(log_edges) - 2))] += 1
+
+
+@njit(cache=True)
+def _interpolate(log_x, log_grid, values):  # type: ignore[no-untyped-def]
+    """`values` at `log_x`, linear on the uneven `log_grid`, constant outside it."""
+    i = max(0, min(np.searchsorted(log_grid, log_x) - 1, len(log_grid) - 2))
+    t = (log_x - log_grid[i]) / (log_grid[i + 1] - log_grid[i])
+    t = max(0.0, min(t, 1.0))
+    return (1 - t) * values[i] + t * values[i + 1]
+
+
+@njit(cache=True)
+def _move(  # type: ignore[no-untyped-def]
+    center, radius, log_grid, log_ratio, pos, order, start, n_cells, box_size, owner, x, shift
+):
+    found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
+    for h in range(len(center)):
+        reach = radius[h] * np.exp(log_grid[-1])
+        for i in range(_within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
+            p = order[found[i]]
+            old = _norm(offset[i]) / radius[h]
+            if (owner[p] >= 0 and owner[p] != h) or old == 0.0:
+                continue
+            new = x[p] if owner[p] == h else old
+            shift[0, p] += ((new / old - 1) * offset[i]).astype(np.float32)
+            for s in range(log_ratio.shape[1]):
+                ratio = new / old * np.exp(_interpolate(np.log(new), log_grid, log_ratio[h, s]))
+                shift[1 + s, p] += ((ratio - 1) * offset[i]).astype(np.float32)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from learn.data import Batch, InOrder, MapDataset
+from learn.normalize import LinearScale, LogScale, Moments, Normalizer
+
+SCALE = LogScale(x0=(1e12, 3e10), mean=(0.3, 0.1), std=(0.2, 0.05))
+
+
+def decades(dtype: torch.dtype) -> torch.Tensor:
+    """0 and 12 decades about x0, in two channels."""
+    x = torch.cat((torch.zeros(1, dtype=torch.float64), torch.logspace(-6, 6, 120, dtype=torch.float64)))
+    return (x[None, :, None] * torch.tensor(SCALE.x0, dtype=torch.float64)[:, None, None]).to(dtype)
+
+
+def test_inverse_undoes_forward_over_twelve_decades_and_at_zero() -> None:
+    x = decades(torch.float64)
+    back = SCALE.inverse(SCALE.forward(x))
+    np.testing.assert_allclose(back, x, rtol=1e-9, atol=0.1)  # 0.1 Msun/h/(Mpc/h)^2 of 1e12
+    assert (back >= 0).all()
+
+
+def test_in_single_precision_the_round_trip_is_as_good_as_its_digits() -> None:
+    x = decades(torch.float32)
+    back = SCALE.inverse(SCALE.forward(x))
+    assert back.dtype == torch.float32
+    worst = (back - x).abs() / (x + torch.tensor(SCALE.x0)[:, None, None])
+    assert worst.max() < 1e-5
+
+
+def test_forward_is_the_formula() -> None:
+    x = torch.tensor([[[9e12]], [[0.0]]], dtype=torch.float64)
+    np.testing.assert_allclose(SCALE.forward(x).flatten(), [(1.0 - 0.3) / 0.2, -0.1 / 0.05], rtol=1e-12)
+
+
+def test_fit_gives_training_maps_zero_mean_and_unit_spread(toy_pairs: Path) -> None:
+    batches = InOrder(MapDataset(toy_pairs, "train"), 2)
+    found = Normalizer.fit(batches)
+    every = MapDataset(toy_pairs, "train").read(range(9))
+    for scale, maps in ((found.inputs, every.inputs), (found.targets, every.targets)):
+        x0 = maps.double().mean((0, 2, 3))
+        normal = scale.forward(maps.double())
+        np.testing.assert_allclose(scale.x0, x0, rtol=1e-12)
+        np.testing.assert_allclose(normal.mean((0, 2, 3)), 0, atol=1e-10)
+        np.testing.assert_allclose(normal.std((0, 2, 3), unbiased=False), 1, rtol=1e-10)
+
+
+def test_fit_does_not_depend_on_how_the_maps_are_batched(toy_pairs: Path) -> None:
+    dataset = MapDataset(toy_pairs, "train")
+    one, nine = (Normalizer.fit(InOrder(dataset, n)).model_dump() for n in (1, 9))
+    for part in one:
+        for key in one[part]:
+            np.testing.assert_allclose(one[part][key], nine[part][key], rtol=1e-10)
+
+
+def test_a_parameter_that_never_varied_is_shifted_only(toy_pairs: Path) -> None:
+    found = Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4)).params
+    names = MapDataset(toy_pairs, "train").manifest.param_names
+    assert found.std[names.index("omega_m")] == 1.0
+    assert found.std[names.index("log10_m_c")] < 1.0
+    shifted = LinearScale(mean=(0.3,), std=(1.0,)).forward(torch.tensor([[0.4]]))
+    np.testing.assert_allclose(shifted, 0.1, rtol=1e-6)
+
+
+def test_moments_are_exact_where_sums_of_squares_would_not_be() -> None:
+    x = 1e9 + np.random.default_rng(0).normal(size=(1000, 2))
+    moments = Moments()
+    for part in np.split(x, [7, 300]):
+        moments.add(torch.from_numpy(part))
+    np.testing.assert_allclose((moments.squares / moments.n).sqrt(), x.std(0), rtol=1e-6)
+
+
+def test_json_round_trip_is_exact(toy_pairs: Path) -> None:
+    found = Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4))
+    assert Normalizer.model_validate_json(found.model_dump_json()) == found
+
+
+def test_what_cannot_be_fitted_is_refused() -> None:
+    def once() -> Iterator[Batch]:
+        yield from ()
+
+    with pytest.raises(ValueError, match="read twice"):
+        Normalizer.fit(once())
+    with pytest.raises(ValueError, match="at least one training map"):
+        Normalizer.fit([])
+    empty = Batch(torch.ones(1, 1, 2, 2), torch.zeros(1, 3, 2, 2), torch.ones(1, 2))
+    with pytest.raises(ValueError, match="positive mass in channel 0 of the training targets"):
+        Normalizer.fit([empty])
+
+
+@pytest.mark.parametrize("broken", [{"std": (1.0, 0.0)}, {"x0": (1.0,)}, {"x0": (-1.0, 1.0)}])
+def test_a_scale_that_cannot_be_inverted_is_refused(broken: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(ValueError, match="normalizer"):
+        LogScale.model_validate(SCALE.model_dump() | broken)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sim.fourier import Fourier
+from sim.mesh import Slab
+from sim.parallel import Comm, ThreadComm
+
+N, SIZE = 16, 40.0
+RANKS = pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
+
+
+@pytest.fixture
+def field() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(N, N, N))
+
+
+@RANKS
+def test_slabs_are_the_serial_transform(field: np.ndarray, size: int) -> None:
+    def forward(comm: Comm) -> np.ndarray:
+        slab = Slab(N, SIZE, comm)
+        return Fourier(slab).forward(field[slab.lo : slab.hi])
+
+    modes = np.concatenate(ThreadComm.run(size, forward), axis=1)
+    np.testing.assert_allclose(modes, np.fft.rfftn(field), rtol=1e-12, atol=1e-11)
+
+
+@RANKS
+def test_inverse_undoes_forward(field: np.ndarray, size: int) -> None:
+    def round_trip(comm: Comm) -> np.ndarray:
+        fourier = Fourier(Slab(N, SIZE, comm))
+        return fourier.inverse(fourier.forward(field[fourier.slab.lo : fourier.slab.hi]))
+
+    np.testing.assert_allclose(np.concatenate(ThreadComm.run(size, round_trip)), field, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_parseval(field: np.ndarray, size: int) -> None:
+    def power(comm: Comm) -> float:
+        fourier = Fourier(Slab(N, SIZE, comm))
+        modes = fourier.forward(field[fourier.slab.lo : fourier.slab.hi])
+        twice = np.where((fourier.i_modes[2] == 0) | (fourier.i_modes[2] == N // 2), 1, 2)
+        return float(comm.allreduce((np.abs(modes) ** 2 * twice).sum()))
+
+    np.testing.assert_allclose(ThreadComm.run(size, power), (field**2).sum() * N**3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("mode", [(2, 0, 0), (0, 3, 0), (0, 0, 5), (-1, 2, 3)])
+def test_a_wave_is_one_mode_at_its_wavenumber(size: int, mode: tuple[int, int, int]) -> None:
+    x = np.arange(N) / N * 2 * np.pi
+    wave = np.cos(mode[0] * x[:, None, None] + mode[1] * x[:, None] + mode[2] * x)
+
+    def wavenumbers(comm: Comm) -> np.ndarray:
+        fourier = Fourier(Slab(N, SIZE, comm))
+        modes = fourier.forward(wave[fourier.slab.lo : fourier.slab.hi])
+        k = np.stack(np.broadcast_arrays(*fourier.k), axis=-1)
+        return k[np.abs(modes) > 1e-6 * N**3]
+
+    found = np.concatenate(ThreadComm.run(size, wavenumbers))
+    expected = 2 * np.pi / SIZE * np.array(mode)
+    assert len(found) in (1, 2)
+    for k in found:
+        np.testing.assert_allclose(k * np.sign(np.vdot(k, expected)), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_precision_is_kept(field: np.ndarray) -> None:
+    fourier = Fourier(Slab(N, SIZE))
+    modes = fourier.forward(field.astype(np.float32))
+    assert modes.dtype == np.complex64
+    assert fourier.inverse(modes).dtype == np.float32

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import Box, Cosmology
+from sim import nbody
+from sim.cosmology import growth
+from sim.fourier import Fourier
+from sim.mesh import Slab, paint
+from sim.nbody import State
+from sim.parallel import Comm, ThreadComm
+from sim.stepping import Step, momentum_growth, schedule
+
+PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
+BOX = Box(cosmology=PLANCK, box_size=64.0, n_particles=16, seed=3, n_steps=6)
+SCHEMES = pytest.mark.parametrize("scheme", ["cic", "tsc"])
+
+
+def changed(box: Box, **update: object) -> Box:
+    return box.model_copy(update=update)
+
+
+def last(box: Box) -> State:
+    *_, state = nbody.run(box)
+    return state
+
+
+def distance(a: np.ndarray, b: np.ndarray, box_size: float) -> np.ndarray:
+    """Between particles of equal order, through the edges of the box."""
+    offset = a.astype(np.float64) - b
+    return np.sqrt(((offset - box_size * np.rint(offset / box_size)) ** 2).sum(axis=1))
+
+
+def test_states_come_one_a_step_and_outputs_are_flagged() -> None:
+    states = [(s.step, s.output, s.a) for s in nbody.run(changed(BOX, redshifts=(1.0, 0.0)))]
+    assert [step for step, _, _ in states] == list(range(7))
+    assert [output for _, output, _ in states if output is not None] == [1.0, 0.0]
+    assert states[0][2] == 1 / 50
+    assert states[-1][1:] == (0.0, 1.0)
+
+
+@SCHEMES
+def test_momentum_is_conserved(scheme: str) -> None:
+    first, *_ = ((s.mom.mean(axis=0, dtype=np.float64)) for s in nbody.run(changed(BOX, assignment=scheme)))
+    state = last(changed(BOX, assignment=scheme))
+    drift = state.mom.mean(axis=0, dtype=np.float64) - first
+    assert np.abs(drift).max() < 1e-6 * state.mom.std()
+
+
+def test_a_step_back_undoes_a_step() -> None:
+    state = nbody.start(BOX)
+    fourier = Fourier(Slab(BOX.n_mesh, BOX.box_size))
+    before = state.pos.copy()
+    steps = schedule(BOX)
+    acc = nbody.force(state, fourier)
+    for step in steps:
+        acc = nbody.advance(state, acc, step, fourier)
+    assert distance(state.pos, before, BOX.box_size).max() > 2
+    for step in reversed(steps):
+        acc = nbody.advance(state, acc, Step(-step.second, -step.drift, -step.first, step.a, None), fourier)
+    assert distance(state.pos, before, BOX.box_size).max() < 0.02
+
+
+def test_error_falls_as_the_square_of_the_step() -> None:
+    box = Box(cosmology=PLANCK, box_size=256.0, n_particles=16, seed=3, z_initial=9.0, redshifts=(0.0,), n_steps=160)
+    exact = last(box).pos.copy()
+    counts = np.array([5, 10, 20])
+    errors = [np.sqrt((distance(last(changed(box, n_steps=int(n))).pos, exact, 256.0) ** 2).mean()) for n in counts]
+    slopes = np.diff(np.log(errors)) / np.diff(np.log(1 / counts))
+    np.testing.assert_allclose(slopes, 2, atol=0.25)
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_zeldovich_wave_before_crossing(axis: int) -> None:
+    """A plane wave moves as x = q + D psi until particles cross, at D = 1 here; it is followed to D = .7."""
+    box = Box(cosmology=PLANCK, box_size=64.0, n_particles=32, seed=0, redshifts=(0.6,), n_steps=10)
+    state = nbody.start(box)
+    q = nbody._lattice(state.ids, box)
+    k = 2 * np.pi / box.box_size
+    psi = np.zeros_like(q)
+    psi[:, axis] = -np.sin(k * q[:, axis]) / k
+    state.pos = ((q + growth(PLANCK, state.a) * psi) % box.box_size).astype(np.float32)
+    state.mom = (momentum_growth(PLANCK, np.array([state.a])) * psi).astype(np.float32)
+    *_, state = nbody.evolve(state)
+    expected = q + growth(PLANCK, state.a) * psi
+    assert distance(state.pos, expected, box.box_size).max() < 0.01 * growth(PLANCK, state.a) / k
+    np.testing.assert_allclose(state.mom, momentum_growth(PLANCK, np.array([state.a])) * psi, atol=0.02 / k)
+
+
+@SCHEMES
+def test_large_scales_grow_linearly(scheme: str) -> None:
+    box = Box(
+        cosmology=PLANCK, box_size=4000.0, n_particles=32, seed=1, n_steps=8, fixed_amplitude=True, assignment=scheme
+    )
+
+    def modes(state: State) -> np.ndarray:
+        field = np.fft.rfftn(paint(state.pos, box.box_size, 64, "tsc"))
+        return np.array([field[1, 0, 0], field[0, 1, 0], field[0, 0, 1], field[1, 1, 0], field[0, 1, 1], field[1, 1, 1]])
+
+    first, *_, final = (modes(state) / growth(PLANCK, state.a) for state in nbody.run(box))
+    np.testing.assert_allclose(np.abs(final / first), 1, atol=0.01)
+    np.testing.assert_allclose(np.angle(final / first), 0, atol=0.01)
+
+
+def test_velocities_are_those_of_linear_theory() -> None:
+    """v = H f D psi a: the rms is that of the displacement, times 100 km/s/Mpc a E f."""
+    state = nbody.start(changed(BOX, z_initial=1.0, lpt_order=1))
+    a = 0.5
+    offset = state.pos - nbody._lattice(state.ids, BOX)
+    offset -= BOX.box_size * np.rint(offset / BOX.box_size)
+    e = np.sqrt(PLANCK.omega_m / a**3 + 1 - PLANCK.omega_m)
+    f = (PLANCK.omega_m / a**3 / e**2) ** 0.55
+    np.testing.assert_allclose(state.vel, 100 * a * e * f * offset, atol=0.01 * np.abs(state.vel).max())
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 8])
+@SCHEMES
+def test_slabs_are_serial(size: int, scheme: str) -> None:
+    box = changed(BOX, n_particles=32, box_size=128.0, n_steps=3, assignment=scheme)
+    serial = last(box)
+
+    def part(comm: Comm) -> State:
+        *_, state = nbody.run(box, comm)
+        return state
+
+    parts = ThreadComm.run(size, part)
+    ids = np.concatenate([state.ids for state in parts])
+    order = np.argsort(ids)
+    np.testing.assert_array_equal(ids[order], serial.ids)
+    pos = np.concatenate([state.pos for state in parts])[order]
+    vel = np.concatenate([state.vel for state in parts])[order]
+    assert distance(pos, serial.pos, box.box_size).max() < 1e-3
+    np.testing.assert_allclose(vel, serial.vel, atol=1e-4 * np.abs(serial.vel).max())
+
+
+def test_same_seed_is_the_same_run_to_the_bit() -> None:
+    one, two = last(BOX), last(BOX)
+    np.testing.assert_array_equal(one.pos, two.pos)
+    np.testing.assert_array_equal(one.mom, two.mom)
+
+
+def test_more_particles_are_the_same_universe() -> None:
+    coarse, fine = (nbody.start(changed(BOX, n_particles=n, z_initial=9.0)) for n in (16, 32))
+    meshes = [np.fft.rfftn(paint(state.pos, BOX.box_size, 32, "tsc"))[1:4, 1:4, 1:4] for state in (coarse, fine)]
+    small, large = (mesh / state.pos.shape[0] for mesh, state in zip(meshes, (coarse, fine), strict=True))
+    assert np.abs(np.vdot(small, large)) / (np.linalg.norm(small) * np.linalg.norm(large)) > 0.99
+
+
+def test_a_force_that_is_not_finite_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nbody, "gradient", lambda particles, mesh: np.full_like(particles.pos, np.nan))
+    with pytest.raises(RuntimeError, match=r"force: expected finite values at step 0 \(a=0.0200\)"):
+        last(BOX)
+
+
+def test_a_mesh_too_small_for_the_ranks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"planes over 16 ranks: expected at least 3 planes a rank, got 2"):
+        ThreadComm.run(16, lambda comm: list(nbody.run(BOX, comm)))
+
+
+def test_memory_is_estimated_from_above_and_not_wildly() -> None:
+    box = changed(BOX, n_particles=32, n_steps=1)
+    last(box)
+    tracemalloc.start()
+    last(box)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.5 < peak / nbody.memory_bytes(box) < 1
+
+
+def test_mpi_is_serial(repository: Path, tmp_path: Path) -> None:
+    mpiexec = shutil.which("mpiexec", path=Path(sys.executable).parent)
+    if mpiexec is None:
+        pytest.skip("no mpiexec beside python")
+    script = (
+        "import sys, numpy as np; from configs import Box; from sim import nbody; from sim.parallel import MpiComm;"
+        "comm = MpiComm(); *_, s = nbody.run(Box.model_validate_json(sys.argv[1]), comm);"
+        "np.savez(f'{sys.argv[2]}/{comm.rank}.npz', ids=s.ids, pos=s.pos)"
+    )
+    command = [mpiexec, "-n", "2", sys.executable, "-c", script, BOX.model_dump_json(), str(tmp_path)]
+    subprocess.run(command, env={"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}, check=True, timeout=200)
+    parts = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
+    ids, pos = (np.concatenate([part[name] for part in parts]) for name in ("ids", "pos"))
+    assert len(parts[0]["ids"]) < len(ids)
+    assert distance(pos[np.argsort(ids)], last(BOX).pos, BOX.box_size).max() < 1e-3

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from configs import Box, Cosmology
+from sim.cosmology import growth
+from sim.stepping import momentum_growth, schedule
+
+PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
+BOX = Box(cosmology=PLANCK, box_size=100.0, n_particles=16, seed=0, n_steps=7, redshifts=(2.0, 1.0, 0.0))
+SPACINGS = pytest.mark.parametrize("spacing", ["a", "log_a", "growth"])
+
+
+@SPACINGS
+def test_outputs_end_steps(spacing: str) -> None:
+    steps = schedule(BOX.model_copy(update={"spacing": spacing}))
+    assert len(steps) == 7
+    assert [step.output for step in steps if step.output is not None] == [2.0, 1.0, 0.0]
+    assert all(step.a == 1 / (1 + step.output) for step in steps if step.output is not None)
+    assert (np.diff([1 / 50, *(step.a for step in steps)]) > 0).all()
+
+
+@SPACINGS
+@pytest.mark.parametrize("n_steps", [1, 3, 20])
+def test_the_growing_mode_is_exact_at_any_number_of_steps(spacing: str, n_steps: int) -> None:
+    """psi = 1: x = D, p = G and F = D are kept to rounding."""
+    box = BOX.model_copy(update={"spacing": spacing, "n_steps": n_steps, "redshifts": (0.0,)})
+    a = np.array([1 / 50])
+    x, p = growth(PLANCK, a)[0], momentum_growth(PLANCK, a)[0]
+    for step in schedule(box):
+        p += step.first * x
+        x += step.drift * p
+        p += step.second * x
+        np.testing.assert_allclose(x, growth(PLANCK, step.a), rtol=1e-10)
+        np.testing.assert_allclose(p, momentum_growth(PLANCK, np.array([step.a]))[0], rtol=1e-10)
+
+
+def test_steps_are_equal_in_their_variable() -> None:
+    for spacing, time in (("a", np.asarray), ("log_a", np.log), ("growth", lambda a: growth(PLANCK, a))):
+        steps = schedule(BOX.model_copy(update={"spacing": spacing, "redshifts": (0.0,)}))
+        lengths = np.diff(time(np.array([1 / 50, *(step.a for step in steps)])))
+        np.testing.assert_allclose(lengths, lengths.mean(), rtol=1e-4)
+
+
+def test_short_steps_are_quinns() -> None:
+    """To lowest order in the step the factors are those of the equations of motion: da / (a^3 E), 1.5 omega_m da / (a^2 E)."""
+    steps = schedule(BOX.model_copy(update={"n_steps": 2000, "redshifts": (0.0,)}))
+    before, step = steps[999], steps[1000]
+    middle, da = (before.a + step.a) / 2, step.a - before.a
+    rate = np.sqrt(PLANCK.omega_m * middle**-3 + 1 - PLANCK.omega_m)
+    np.testing.assert_allclose(step.drift, da / (middle**3 * rate), rtol=1e-5)
+    np.testing.assert_allclose(step.first + step.second, 1.5 * PLANCK.omega_m * da / (middle**2 * rate), rtol=1e-5)
+
+
+def test_too_few_steps_for_the_outputs_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_steps: expected at least one step for each of 3 redshifts, got 2"):
+        schedule(BOX.model_copy(update={"n_steps": 2}))

@@ -1,0 +1,152 @@
+"""The main job, small: one result on any number of workers, also after one was killed; every step as a Ray job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed")
+
+from ray_jobs.cluster import free_port, local_head
+from ray_jobs.demo import STEPS
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+
+BOXES = ["n_boxes=4", "box.n_particles=32", "box.mesh_factor=1", "box.n_steps=8", "out=boxes"]
+PAIRS = ["simulations=boxes", "out=pairs", "n_pixels=32", "min_particles=20", "split=[0.5, 0.25, 0.25]"]
+OVERRIDES = {
+    "simulate": BOXES,
+    "produce": PAIRS,
+    "train": ["data=pairs", "out=painter", "n_steps=4", "validate_every=2", "batch_size=4", "net.width=4"],
+    "evaluate": ["checkpoint=painter/final", "data=pairs", "out=evaluation"],
+    "paint": ["serve.checkpoint=painter/final", "data=pairs", "out=painted"],
+}
+
+ENSEMBLE_ON = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import ray
+from configs import Ensemble, Pairs, load
+from ray_jobs.produce import produce
+from ray_jobs.simulate import simulate
+
+def kill_one_worker():
+    while True:
+        for entry in Path("/proc").iterdir():
+            try:
+                busy = entry.name.isdigit() and b"ray::single_threaded" in (entry / "cmdline").read_bytes()
+                if busy and os.getsid(int(entry.name)) == os.getsid(0):
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    print("killed one worker", flush=True)
+                    return
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        time.sleep(0.005)
+
+n_workers, kills, boxes, pairs = int(sys.argv[1]), sys.argv[2] == "kill", *map(str.split, sys.argv[3:5])
+ray.init(address="local", num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+if kills:
+    threading.Thread(target=kill_one_worker, daemon=True).start()
+simulate(load(Ensemble, "configs/box/demo.yaml", boxes))
+produce(load(Pairs, "configs/pairs/demo.yaml", pairs))
+"""
+
+
+def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = False) -> str:
+    arguments = [str(n_workers), "kill" if kill else "-", " ".join(BOXES), " ".join(PAIRS).replace(", ", ",")]
+    done = subprocess.run(
+        [sys.executable, "-c", ENSEMBLE_ON, *arguments],
+        cwd=repository,
+        env={**os.environ, "DARKGLASS_HOME": str(home), "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        start_new_session=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = [*folder.glob("*.hdf5"), folder / "manifest.json"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def one_worker(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("one_worker")
+    run_ensemble(repository, home, 1)
+    return home
+
+
+@pytest.mark.parametrize("n_workers", [2, 4])
+def test_any_number_of_workers_gives_the_same_shards(
+    repository: Path, one_worker: Path, tmp_path: Path, n_workers: int
+) -> None:
+    run_ensemble(repository, tmp_path, n_workers)
+    assert len(hashes(tmp_path / "pairs")) == 5
+    assert hashes(tmp_path / "pairs") == hashes(one_worker / "pairs")
+
+
+def test_a_worker_killed_in_mid_run_changes_nothing(repository: Path, one_worker: Path, tmp_path: Path) -> None:
+    assert "killed one worker" in run_ensemble(repository, tmp_path, 2, kill=True)
+    assert hashes(tmp_path / "pairs") == hashes(one_worker / "pairs")
+
+
+def test_a_second_run_makes_nothing_again_and_a_damaged_shard_is_made_again(repository: Path, one_worker: Path) -> None:
+    shard = next((one_worker / "pairs").glob("*.hdf5"))
+    before = hashes(one_worker / "pairs")
+    untouched = {file: file.stat().st_mtime_ns for file in (one_worker / "pairs").glob("*.hdf5") if file != shard}
+    shard.write_bytes(shard.read_bytes()[:-100])
+    output = run_ensemble(repository, one_worker, 1)
+    assert "4 of 4 boxes are there already" in output
+    assert "3 of 4 simulations are there already" in output
+    assert hashes(one_worker / "pairs") == before
+    assert {file: file.stat().st_mtime_ns for file in untouched} == untouched
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    with local_head(tmp_path_factory.mktemp("head") / "head.log", num_cpus=2) as environment:
+        yield environment
+
+
+def submit(repository: Path, home: Path, environment: Mapping[str, str], step: str, *more: str) -> str:
+    variables = {"DARKGLASS_HOME": str(home), "WANDB_MODE": "disabled"}
+    command = [str(Path(sys.executable).parent / "ray"), "job", "submit", "--working-dir", str(repository)]
+    command += ["--runtime-env-json", json.dumps({"env_vars": variables}), "--", "python", "-m", f"ray_jobs.{step}"]
+    command += [STEPS[step], *OVERRIDES[step], *more]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_step_runs_as_a_job(
+    repository: Path, one_worker: Path, head: Mapping[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for folder in ("boxes", "pairs"):
+        (tmp_path / folder).symlink_to(one_worker / folder)
+    submit(repository, tmp_path, head, "train")
+    assert "nothing to do" in submit(repository, tmp_path, head, "train")
+    submit(repository, tmp_path, head, "evaluate")
+    submit(repository, tmp_path, head, "paint", f"serve.port={free_port()}", *real_snapshot(request))
+    rows = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["rows"]
+    assert {"identity", "painter"} <= {row["method"] for row in rows}
+    painted = json.loads((tmp_path / "painted" / "paint.json").read_text())
+    assert painted["held_out"]["max_relative_difference"] < 1e-5
+    assert np.load(tmp_path / "painted" / "held_out.npz")["painted"].shape == (3, 32, 32)
+
+
+def real_snapshot(request: pytest.FixtureRequest) -> list[str]:
+    """The override that names one of our own snapshots: pixel size and depth agree with the model's by construction."""
+    boxes = request.getfixturevalue("one_worker") / "boxes"
+    return [f"snapshot={next(boxes.glob('box_*/snap_*.hdf5'))}"]
