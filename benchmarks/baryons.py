@@ -4,8 +4,8 @@
 
 Runs dark-matter boxes of 50 Mpc/h (pairs of fixed amplitude and opposite phase), gives them baryons, and compares
 S(k) = P_hydro / P_dmo, in space and on projected maps, with the band that HMCode2020 spans between log10 T_AGN = 7.6
-and 8.0. Both sides of our ratio have repaired halos, so S(k) is baryonic alone. `ratio` is half the width of the band
-over the distance of our mean from its middle, 7.8: above 1 is inside.
+and 8.0. Both sides of our ratio have repaired halos, so S(k) is baryonic alone. `ratio` is the distance from the
+middle of the band, 7.8, to its edge over that to our mean: above 1 is inside.
 """
 
 from __future__ import annotations
@@ -133,19 +133,25 @@ def band() -> dict[float, Array]:
 
 def rows(runs: Sequence[Measured], peer: dict[float, Array]) -> list[dict[str, object]]:
     """One line a wave number and kind of field."""
-    low, middle, high = (peer[heat] for heat in FEEDBACK)
+    weak, middle, strong = (peer[heat] for heat in FEEDBACK)
     return [
         {
             "name": f"S(k={k:g}) {kind}",
             "ours": round(float(ours), 4),
             "peer": round(float(middle[i]), 4),
             "peer_name": "HMCode2020 log10 T_AGN 7.8",
-            "ratio": round(float((low[i] - high[i]) / 2 / max(abs(ours - middle[i]), 1e-4)), 2),
+            "ratio": round(inside(ours, weak[i], middle[i], strong[i]), 2),
             "unit": "1",
         }
         for kind in ("space", "maps")
         for i, (k, ours) in enumerate(zip(K, np.mean([getattr(run, kind) for run in runs], axis=0), strict=True))
     ]
+
+
+def inside(ours: float, weak: float, middle: float, strong: float) -> float:
+    """From the middle of the band: the distance to its edge over that to `ours`, in the same direction."""
+    edge = weak if ours > middle else strong
+    return float((edge - middle) / (ours - middle))
 
 
 def table(runs: Sequence[Measured], peer: dict[float, Array]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,10 @@ STEPS = {
     "evaluate": "configs/evaluate/painter.yaml",
     "paint": "configs/paint/demo.yaml",
 }
+CLIENT_CHATTER = re.compile(
+    r"\S+ \S+ (INFO|SUCC|WARNING) (cli|sdk|dashboard_sdk|job_manager|packaging|working_dir)\.py:"
+)
+REPEATED_LOG = re.compile(r"Status message: Job entrypoint command failed")
 
 
 def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to paint in the end")] = None) -> None:
@@ -88,19 +93,33 @@ def submit(entrypoint: list[str], environment: Mapping[str, str]) -> None:
     """`ray job submit`, its log streamed; leaves no job behind when interrupted; exits with 1 if the job failed."""
     job = f"darkglass-{entrypoint[2].rpartition('.')[2]}-{time.time_ns()}"
     ray = str(Path(sys.executable).parent / "ray")
-    variables = {"DARKGLASS_HOME": str(home()), "DARKGLASS_COMMIT": provenance()["commit"]}
-    variables |= {name: os.environ[name] for name in ("WANDB_API_KEY", "WANDB_MODE") if name in os.environ}
-    runtime = json.dumps({"env_vars": variables})
-    command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY)]
-    command += ["--runtime-env-json", runtime, "--", *entrypoint]
-    try:
-        status = subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        subprocess.run([ray, "job", "stop", job], env=environment, check=False, capture_output=True, timeout=60)
-        raise
-    if status:
+    command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY), "--log-color=false"]
+    command += ["--runtime-env-json", runtime_environment(), "--", *entrypoint]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        try:
+            show(run.stdout or ())
+        except KeyboardInterrupt:
+            subprocess.run([ray, "job", "stop", job], env=environment, check=False, capture_output=True, timeout=60)
+            raise
+    if run.returncode:
         say(f"{entrypoint[2]} failed; what is done is kept, `make demo` resumes")
         raise SystemExit(1)
+
+
+def runtime_environment() -> str:
+    """What a job's processes need to know of ours."""
+    variables = {"DARKGLASS_HOME": str(home()), "DARKGLASS_COMMIT": provenance()["commit"], "PYTHONUNBUFFERED": "1"}
+    variables |= {name: os.environ[name] for name in ("WANDB_API_KEY", "WANDB_MODE") if name in os.environ}
+    return json.dumps({"env_vars": variables})
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print the job's own lines as they come, without those the submitting client adds about itself."""
+    for line in lines:
+        if REPEATED_LOG.search(line):
+            return
+        if not CLIENT_CHATTER.match(line):
+            print(line, end="", flush=True)
 
 
 def report() -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import ray.train
 import torch
 import torch.distributed as dist
-from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 
 from configs import Train
 from configs.command import command
 from learn import checkpoint
-from learn.train import fit, is_complete
+from learn.track import tracked
+from learn.train import Progress, fit, is_complete, refuse_other_run
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
+from sim.shards import read_manifest
+
+SECONDS_BETWEEN_LINES = 5.0
 
 
 class Distributed:
@@ -46,10 +52,10 @@ def train(config: Train) -> None:
     if is_complete(config):
         print(f"train: {config.out / 'final'} is there already, nothing to do", flush=True)
         return
+    before = refuse_impossible(config)
     connect()
-    before = checkpoint.latest_step(config.out)
-    if before:
-        print(f"train: resumes at step {before} of {config.n_steps}", flush=True)
+    warn_if_short_of_workers(config)
+    print(f"train: {'resumes at' if before else 'from'} step {before} of {config.n_steps}", flush=True)
     start = time.monotonic()
     trainer(config).fit()
     write_step(
@@ -62,8 +68,29 @@ def train(config: Train) -> None:
     )
 
 
+def refuse_impossible(config: Train) -> int:
+    """The step to resume at; an error, before a worker starts, for missing data or the checkpoints of another run."""
+    read_manifest(config.data)
+    last = checkpoint.latest(config.out)
+    if last is None:
+        return 0
+    meta = checkpoint.load_meta(last)
+    refuse_other_run(config, meta, last)
+    return meta.step
+
+
+def warn_if_short_of_workers(config: Train) -> None:
+    """Say what a run waits for when the cluster must grow first."""
+    resource = "GPU" if config.use_gpu else "CPU"
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    if resources.get(resource, 0) < config.n_workers:
+        have = f"the cluster has {resources.get(resource, 0):g} now"
+        print(f"train: waits for {config.n_workers} {resource}s, {have}", file=sys.stderr, flush=True)
+
+
 def trainer(config: Train) -> TorchTrainer:
     """The run as Ray Train sees it; a name that is never used twice, because a used one would silently resume."""
+    quiet = {"env_vars": {"RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}}
     return TorchTrainer(
         work,
         train_loop_config={"config": config.model_dump_json()},
@@ -72,35 +99,47 @@ def trainer(config: Train) -> TorchTrainer:
             name=f"ray_{time.strftime('%Y%m%d_%H%M%S')}",
             storage_path=str(config.out / "ray_train"),
             failure_config=FailureConfig(max_failures=config.n_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            worker_runtime_env=quiet,  # type: ignore[call-arg]
         ),
     )
 
 
 def work(loop_config: dict[str, str]) -> None:
     """What every worker runs: the generator of `learn.train`, reported to Ray at every checkpoint."""
+    logging.getLogger("ray.train").setLevel(logging.WARNING)
     config = Train.model_validate_json(loop_config["config"])
     limit_threads(1)
-    start, first = time.monotonic(), 0
-    for progress in fit(config, prepare=Distributed(), resume=checkpoint.latest(config.out)):
-        first = first or progress.step
-        if progress.checkpoint is None:
-            continue
-        if ray.train.get_context().get_world_rank() == 0:
-            pace = (time.monotonic() - start) / (progress.step - first + 1)
-            announce(progress.step, config.n_steps, progress.metrics, pace)
-        report(progress.metrics, progress.checkpoint)
+    prepare, before = Distributed(), checkpoint.latest_step(config.out)
+    steps = fit(config, prepare=prepare, resume=checkpoint.latest(config.out))
+    pace = Pace(config.n_steps, before)
+    for progress in steps if prepare.rank else pace.announced(tracked(steps, config, start_step=before)):
+        if progress.checkpoint is not None:
+            folder = None if prepare.rank else Checkpoint.from_directory(progress.checkpoint)
+            ray.train.report(progress.metrics, checkpoint=folder)
 
 
-def report(metrics: dict[str, float], folder: Path) -> None:
-    """Hand metrics and, from rank 0, the checkpoint to Ray Train."""
-    is_first = ray.train.get_context().get_world_rank() == 0
-    ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder) if is_first else None)
+class Pace:
+    """Prints where a run is every few seconds and at each validation: loss, rate, time left."""
 
+    def __init__(self, n_steps: int, before: int) -> None:
+        self.n_steps, self.before = n_steps, before
+        self.start = self.last = time.monotonic()
 
-def announce(step: int, n_steps: int, metrics: dict[str, float], pace: float) -> None:
-    values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    left = pace * (n_steps - step)
-    print(f"train: {step}/{n_steps} steps  {values}  {pace:.2f} s a step  {left:.0f} s left", flush=True)
+    def announced(self, steps: Iterator[Progress]) -> Iterator[Progress]:
+        """`steps`, with a line for some of them as they pass."""
+        for progress in steps:
+            if progress.checkpoint is not None or time.monotonic() - self.last > SECONDS_BETWEEN_LINES:
+                self.last = time.monotonic()
+                print(self.line(progress), flush=True)
+            yield progress
+
+    def line(self, progress: Progress) -> str:
+        pace = (time.monotonic() - self.start) / max(1, progress.step - self.before)
+        shown = ("train/loss", *(name for name in progress.metrics if name.startswith("val/")))
+        values = "  ".join(f"{name} {progress.metrics[name]:.4g}" for name in shown if name in progress.metrics)
+        left = pace * (self.n_steps - progress.step)
+        return f"train: {progress.step}/{self.n_steps} steps  {values}  {pace:.2f} s a step  {left:.0f} s left"
 
 
 if __name__ == "__main__":

@@ -66,8 +66,11 @@ def build(args: dict[str, Any]) -> Application:
     return application(validate(Serve, args, "serve.app:build"))
 
 
-def application(config: Serve) -> Application:
-    """The application for `config`; FileNotFoundError or ValueError, before anything starts, for a bad checkpoint."""
+def application(config: Serve, replica: type[Painter] = Painter) -> Application:
+    """The application of `replica`s for `config`.
+
+    FileNotFoundError or ValueError, before anything starts, for a bad checkpoint.
+    """
     load_meta(config.checkpoint)
     deployment = ray_serve.deployment(
         name=Painter.__name__,
@@ -82,16 +85,16 @@ def application(config: Serve) -> Application:
         ray_actor_options={"num_cpus": config.num_cpus, "num_gpus": int(config.use_gpu)},
         max_constructor_retry_count=3,
     )
-    return deployment(ray_serve.ingress()(Painter)).bind(config)
+    return deployment(ray_serve.ingress()(replica)).bind(config)
 
 
 @contextmanager
-def service(config: Serve) -> Iterator[str]:
+def service(config: Serve, replica: type[Painter] = Painter) -> Iterator[str]:
     """The URL of the running service; takes Serve down at the end. Needs a Ray that is connected.
 
     ValueError when the port is taken, which Serve itself would only log.
     """
-    app = application(config)
+    app = application(config, replica)
     refuse_taken(config.host, config.port)
     ray_serve.start(
         proxy_location=ProxyLocation.HeadOnly,

@@ -1,7 +1,7 @@
 """Requests that share forward passes: whoever comes while the model is busy rides in the next batch.
 
 Maps of one shape go together, as many as fit in memory. Knows nothing of HTTP or Ray. (`ray.serve.batch` closes a batch
-before it knows that the model is free: under load most of its batches held one request, see `benchmarks/serve.py`.)
+after a fixed wait, be the model free or not, and an idle model waits too: `benchmarks/serve.py` compares.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Many boxes: which ones an ensemble holds, and how each is run and kept on disk.
 
 A member's folder `{out}/{id}` holds snap_000.hdf5, snap_001.hdf5... (one an output redshift) and box.json, its
-configuration and provenance. It gets its name when it is complete, so a folder that exists can be read. Knows nothing of
-how the members are spread over workers.
+configuration and provenance. It gets its name when it is complete, so a folder that exists can be read. Knows nothing
+of how the members are spread over workers.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from configs import Box, Cosmology, Ensemble, provenance
 from sim import nbody
 from sim.cosmology import particle_mass
 from sim.nbody import State
-from sim.parallel import Comm, SerialComm
+from sim.parallel import SERIAL, Comm
 from sim.snapshot import Particles, Snapshot, write
 
 RECORD = "box.json"
 PARTIAL = ".partial"
-SERIAL = SerialComm()
 
 
 @dataclass(frozen=True)
@@ -144,5 +143,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
     return flat

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from sim.mesh import Slab
 from sim.parallel import n_threads_of_rank
+from sim.slab import Slab
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ class Fourier:
 
     @cached_property
     def i_modes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Integer modes along x, y, z of what this rank holds, broadcastable; the Nyquist mode is negative in x and y."""
+        """Integer modes along x, y, z of this rank, broadcastable; the Nyquist mode is negative in x and y."""
         n = self.slab.n_mesh
         signed = np.rint(np.fft.fftfreq(n) * n).astype(np.int64)
         rows = signed[self.slab.lo : self.slab.hi]

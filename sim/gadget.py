@@ -16,6 +16,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from astropy import constants
 from numpy.typing import NDArray
 
 from sim.particles import Particles, Snapshot, Species, wrapped
@@ -29,8 +30,8 @@ _FLAGS = ("Sfr", "Cooling", "StellarAge", "Metals", "Feedback", "DoublePrecision
 DEFLATE_LIMIT = 1032
 """Deflate never packs bytes tighter than this: who declares more is lying."""
 
-_UNIT_LENGTH_CM = 3.085678e21
-_UNIT_MASS_G = 1.989e43
+_UNIT_LENGTH_CM = constants.kpc.to_value("cm")
+_UNIT_MASS_G = GADGET_MASS * constants.M_sun.to_value("g")
 _UNIT_VELOCITY_CM_PER_S = 1e5
 
 
@@ -269,7 +270,7 @@ def _header(path: Path, attributes: Mapping[str, Any], units: Mapping[str, Any])
 
 
 def _unit(units: Mapping[str, Any], name: str, expected: float) -> float:
-    """The file's unit over Gadget's: 1 when absent (Gadget's convention) or equal to three digits."""
+    """The file's unit over Gadget's: 1 when absent (Gadget's convention) or equal to three digits, as 1.989e43 g is."""
     factor = float(np.asarray(units.get(name, expected)).ravel()[0]) / expected
     return 1.0 if abs(factor - 1) < 1e-3 else factor
 

@@ -1,7 +1,7 @@
 """Gaussian random modes that depend on the seed alone, and the Lagrangian displacements that they cause.
 
-The value of a mode is a function of the seed and of its integer wave vector: it knows neither the mesh nor the ranks, so
-a finer mesh adds small scales to the same large ones. Knows nothing of time, of particles or of the expansion.
+The value of a mode is a function of the seed and of its integer wave vector: it knows neither the mesh nor the ranks,
+so a finer mesh adds small scales to the same large ones. Knows nothing of time, of particles or of the expansion.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ def density_modes(fourier: Fourier, power: PowerTable, noise: Modes) -> Modes:
     return noise * amplitude
 
 
+def translated(fourier: Fourier, modes: Modes, by: float) -> Modes:
+    """The field moved by -`by` [Mpc/h] along each axis: its mesh points show what was at `by` from them."""
+    kx, ky, kz = (np.exp(1j * np.float32(by) * k).astype(np.complex64) for k in fourier.k)
+    return modes * kx * ky * kz
+
+
 def displacement(fourier: Fourier, delta: Modes) -> Vectors:
     """First-order displacement at the mesh points, (planes, n, n, 3) Mpc/h: minus the divergence is delta."""
     return _gradient(fourier, delta * _inverse_k2(fourier))
@@ -70,7 +76,7 @@ def _gradient(fourier: Fourier, potential: Modes) -> Vectors:
     return np.stack([fourier.inverse(1j * k * potential) for k in fourier.k], axis=-1)
 
 
-def _inverse_k2(fourier: Fourier) -> NDArray[np.float32]:
+def _inverse_k2(fourier: Fourier) -> NDArray[np.floating[Any]]:
     """1/k^2, zero at k=0."""
     kx, ky, kz = fourier.k
     k2 = kx**2 + ky**2 + kz**2

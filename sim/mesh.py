@@ -1,23 +1,22 @@
 """Particles to mesh and mesh to particles, on a slab of planes, without races: same bits at any number of threads.
 
-Particles are sorted by x plane. Planes whose clouds do not touch are painted in parallel, in as many turns as a cloud is
-wide, so no two threads ever add to the same cell. Knows nothing of Fourier space or of gravity's strength.
+Particles are sorted by x plane. Planes whose clouds do not touch are painted in parallel, in as many turns as a cloud
+is wide, so no two threads ever add to the same cell. Knows nothing of Fourier space or of gravity's strength.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.parallel import Comm, SerialComm, n_threads_of_rank, slab_bounds
+from sim.parallel import SERIAL, Comm, n_threads_of_rank
+from sim.slab import Mesh, Slab, extended, folded
 
 Positions = NDArray[np.float32]
-Mesh = NDArray[np.float32]
 Assignment = Literal["cic", "tsc"]
 
 SUPPORT = {"cic": 2, "tsc": 3}
@@ -27,58 +26,20 @@ REACH = 2
 N_CHUNKS = 64
 
 
-@dataclass(frozen=True)
-class Slab:
-    """The planes lo <= x / cell < hi of a periodic n_mesh^3 mesh that this rank owns."""
-
-    n_mesh: int
-    box_size: float
-    comm: Comm = SerialComm()
-
-    @cached_property
-    def bounds(self) -> NDArray[np.int64]:
-        """First plane of every rank, and n_mesh."""
-        size = self.comm.size
-        return np.array([slab_bounds(self.n_mesh, size, rank)[0] for rank in range(size)] + [self.n_mesh])
-
-    @property
-    def lo(self) -> int:
-        return int(self.bounds[self.comm.rank])
-
-    @property
-    def hi(self) -> int:
-        return int(self.bounds[self.comm.rank + 1])
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.hi - self.lo, self.n_mesh, self.n_mesh
-
-    @property
-    def inverse_cell(self) -> np.float32:
-        return np.float32(self.n_mesh / self.box_size)
-
-    def owners(self, pos: Positions) -> NDArray[np.int64]:
-        """Rank that owns each of pos (n, 3) in [0, box_size)."""
-        plane = np.minimum((pos[:, 0] * self.inverse_cell).astype(np.int64), self.n_mesh - 1)
-        return np.searchsorted(self.bounds, plane, side="right") - 1
-
-
-def paint(
-    pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm | None = None
-) -> Mesh:
+def paint(pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm = SERIAL) -> Mesh:
     """Number of particles in each cell, (planes of this rank, n_mesh, n_mesh) float32; cell i is centred on i * cell.
 
     pos (n, 3) in [0, box_size), each on the rank that owns its plane: ValueError otherwise.
     """
-    slab = Slab(n_mesh, box_size, comm or SerialComm())
+    slab = Slab(n_mesh, box_size, comm)
     return deposit(sort(pos, slab, assignment))
 
 
 def read(
-    mesh: Mesh, pos: Positions, box_size: float, assignment: Assignment = "cic", *, comm: Comm | None = None
+    mesh: Mesh, pos: Positions, box_size: float, assignment: Assignment = "cic", *, comm: Comm = SERIAL
 ) -> NDArray[np.float32]:
     """`mesh` interpolated to pos (n, 3) with the weights of `paint`: (n,) float32. ValueError as in `paint`."""
-    slab = Slab(mesh.shape[1], box_size, comm or SerialComm())
+    slab = Slab(mesh.shape[1], box_size, comm)
     below, above = ghosts(assignment)
     particles = sort(pos, slab, assignment)
     return _interpolated(particles, extended(mesh, slab, below, above))
@@ -105,6 +66,11 @@ class Sorted:
     def first(self) -> int:
         return self.slab.lo - ghosts(self.assignment)[0]
 
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What the kernels take: pos, order, starts, cells in a Mpc/h, first, support."""
+        return self.pos, self.order, self.starts, self.slab.inverse_cell, self.first, self.support
+
 
 def ghosts(assignment: Assignment) -> tuple[int, int]:
     """Planes below and above a slab that the clouds of its particles touch."""
@@ -113,7 +79,7 @@ def ghosts(assignment: Assignment) -> tuple[int, int]:
 
 def sort(pos: Positions, slab: Slab, assignment: Assignment) -> Sorted:
     """Stable counting sort by plane; ValueError when a particle is not finite, not in the box or not in the slab."""
-    below, above = ghosts(assignment)
+    below, _ = ghosts(assignment)
     n_planes = slab.hi - slab.lo + below
     pos = np.ascontiguousarray(pos, np.float32)
     scale, first = slab.inverse_cell, slab.lo - below
@@ -135,7 +101,7 @@ def deposit(particles: Sorted) -> Mesh:
     slab = particles.slab
     below, above = ghosts(particles.assignment)
     mesh = np.zeros((slab.hi - slab.lo + below + above, slab.n_mesh, slab.n_mesh), np.float32)
-    _paint(mesh, particles.pos, particles.order, particles.starts, slab.inverse_cell, particles.first, particles.support)
+    _paint(mesh, *particles.arrays)
     return folded(mesh, slab, below, above)
 
 
@@ -149,37 +115,8 @@ def gradient(particles: Sorted, mesh: Mesh) -> NDArray[np.float32]:
     out = np.empty((len(particles.pos), 3), np.float32)
     wide = extended(mesh, slab, below + REACH, above + REACH)
     n_blocks = min(n_threads_of_rank(), slab.hi - slab.lo)
-    _read_gradient(
-        out, wide, particles.pos, particles.order, particles.starts, slab.inverse_cell, particles.first,
-        particles.support, n_blocks,
-    )  # fmt: skip
+    _read_gradient(out, wide, *particles.arrays, n_blocks)
     return out
-
-
-def folded(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
-    """The slab's own planes of `mesh`, after its ghost planes were added to their owners'."""
-    refuse_thin(slab, max(below, above))
-    own = mesh[below : below + slab.hi - slab.lo]
-    own[:above] += slab.comm.shift(mesh[len(mesh) - above :], 1)
-    if below:
-        own[len(own) - below :] += slab.comm.shift(mesh[:below], -1)
-    return own
-
-
-def extended(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
-    """`mesh` with `below` and `above` planes of its neighbours around it."""
-    refuse_thin(slab, max(below, above))
-    lower = slab.comm.shift(mesh[len(mesh) - below :], 1)
-    upper = slab.comm.shift(mesh[:above], -1)
-    return np.concatenate([lower, mesh, upper])
-
-
-def refuse_thin(slab: Slab, n_planes: int) -> None:
-    """ValueError when a slab is thinner than what its neighbours need of it."""
-    thinnest = int(np.diff(slab.bounds).min())
-    if thinnest < n_planes:
-        where = f"mesh: a mesh of {slab.n_mesh} planes over {slab.comm.size} ranks"
-        raise ValueError(f"{where}: expected at least {n_planes} planes a rank, got {thinnest}")
 
 
 def _interpolated(particles: Sorted, wide: Mesh) -> NDArray[np.float32]:
@@ -320,11 +257,12 @@ def _difference(out, mesh, i, scale):  # type: ignore[no-untyped-def]
             dy = near * (mesh[i, y3, z] - mesh[i, y2, z]) + far * (mesh[i, y4, z] - mesh[i, y1, z])
             out[y, z, 0] = dx
             out[y, z, 1] = dy
+        row = mesh[i, y]
         for z in range(2, n - 2):
-            out[y, z, 2] = near * (mesh[i, y, z + 1] - mesh[i, y, z - 1]) + far * (mesh[i, y, z + 2] - mesh[i, y, z - 2])
+            out[y, z, 2] = near * (row[z + 1] - row[z - 1]) + far * (row[z + 2] - row[z - 2])
         for z in (0, 1, n - 2, n - 1):
             z1, z2, z3, z4 = (z - 2 + n) % n, (z - 1 + n) % n, (z + 1) % n, (z + 2) % n
-            out[y, z, 2] = near * (mesh[i, y, z3] - mesh[i, y, z2]) + far * (mesh[i, y, z4] - mesh[i, y, z1])
+            out[y, z, 2] = near * (row[z3] - row[z2]) + far * (row[z4] - row[z1])
 
 
 @njit(cache=True)

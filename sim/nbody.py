@@ -18,14 +18,14 @@ from configs import Box
 from sim import initial
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
 from sim.fourier import Fourier
-from sim.mesh import Slab, deposit, gradient, sort
-from sim.parallel import Comm, SerialComm
+from sim.mesh import Sorted, deposit, gradient, sort
+from sim.parallel import SERIAL, Comm
 from sim.power import linear_power
+from sim.slab import Mesh, Slab
 from sim.stepping import Step, schedule
 from sim.units import HUBBLE
 
 Vectors = NDArray[np.float32]
-SERIAL = SerialComm()
 
 
 @dataclass
@@ -57,8 +57,8 @@ class State:
 def run(box: Box, comm: Comm = SERIAL) -> Iterator[State]:
     """Yield the initial state, then the state after each of `box.n_steps` steps.
 
-    ValueError when the box cannot be divided among the ranks or the power spectrum does not cover its modes; RuntimeError
-    naming the step when a force is not finite.
+    ValueError when the box cannot be divided among the ranks or the power spectrum does not cover its modes;
+    RuntimeError naming the step when a force is not finite.
     """
     yield from evolve(start(box, comm), comm)
 
@@ -66,26 +66,37 @@ def run(box: Box, comm: Comm = SERIAL) -> Iterator[State]:
 def start(box: Box, comm: Comm = SERIAL) -> State:
     """Particles displaced from a lattice by first- or second-order Lagrangian perturbation theory.
 
-    Lattice points lie on mesh points, where the displacement is known without interpolation.
+    Lattice points lie at centres of mesh cells. There CIC gives an undisplaced lattice no density contrast at
+    mesh factors 1 and 2, and a plane wave is followed 2 to 10 times more closely than from mesh points (LOG.md).
     """
     fourier = Fourier(Slab(box.n_particles, box.box_size, comm))
-    noise = initial.white_noise(
-        fourier, box.seed, fixed_amplitude=box.fixed_amplitude, paired_phase=box.paired_phase
-    )
+    noise = initial.white_noise(fourier, box.seed, fixed_amplitude=box.fixed_amplitude, paired_phase=box.paired_phase)
     delta = initial.density_modes(fourier, linear_power(box.cosmology), noise)
-    a, cosmology = 1 / (1 + box.z_initial), box.cosmology
-    rate = a**2 * hubble_rate(cosmology, a)
-    psi, d = initial.displacement(fourier, delta), growth(cosmology, a)
-    shift, mom = d * psi, rate * d * growth_rate(cosmology, a) * psi
-    if box.lpt_order == 2:
-        psi, d = initial.displacement2(fourier, delta), growth2(cosmology, a)
-        shift, mom = shift + d * psi, mom + rate * d * growth_rate2(cosmology, a) * psi
+    delta = initial.translated(fourier, delta, _offset(box))
+    a = 1 / (1 + box.z_initial)
+    shift, mom = _displaced(fourier, delta, box, a)
     ids = _lattice_ids(fourier.slab)
-    pos = _lattice(ids, box)
-    state = State(box, a, 0, None, pos, np.ascontiguousarray(mom.reshape(-1, 3), np.float32), ids)
-    _drift(state.pos, shift.reshape(-1, 3).astype(np.float32), np.float32(1), np.float32(box.box_size))
+    state = State(box, a, 0, None, _lattice(ids, box), mom, ids)
+    _drift(state.pos, shift, np.float32(1), np.float32(box.box_size))
     migrate(state, Slab(box.n_mesh, box.box_size, comm))
     return state
+
+
+def _displaced(fourier: Fourier, delta: initial.Modes, box: Box, a: float) -> tuple[Vectors, Vectors]:
+    """Displacements from the lattice and momenta, each (n, 3) Mpc/h."""
+    cosmology = box.cosmology
+    rate = a**2 * hubble_rate(cosmology, a)
+    d = growth(cosmology, a)
+    shift = initial.displacement(fourier, delta)
+    shift *= d
+    mom = shift * np.float32(rate * growth_rate(cosmology, a))
+    if box.lpt_order == 2:
+        second = initial.displacement2(fourier, delta)
+        second *= growth2(cosmology, a)
+        shift += second
+        second *= rate * growth_rate2(cosmology, a)
+        mom += second
+    return shift.reshape(-1, 3), mom.reshape(-1, 3)
 
 
 def evolve(state: State, comm: Comm = SERIAL) -> Iterator[State]:
@@ -111,15 +122,23 @@ def advance(state: State, acc: Vectors, step: Step, fourier: Fourier) -> Vectors
 
 def force(state: State, fourier: Fourier) -> Vectors:
     """Minus the gradient of the inverse Laplacian of the density contrast at the particles, (n, 3) Mpc/h."""
-    slab, box = fourier.slab, state.box
-    particles = sort(state.pos, slab, box.assignment)
-    modes = fourier.forward(deposit(particles))
-    potential = fourier.inverse(_solved(modes, fourier, (box.n_particles / box.n_mesh) ** 3))
+    slab = fourier.slab
+    particles = sort(state.pos, slab, state.box.assignment)
+    potential = _potential(particles, fourier, (state.box.n_particles / state.box.n_mesh) ** 3)
     acc = gradient(particles, potential)
     finite = slab.comm.allreduce(np.array([not np.isfinite(acc).all()], np.int64))
     if finite[0]:
         raise RuntimeError(f"force: expected finite values at step {state.step} (a={state.a:.4f}), got others")
     return acc
+
+
+def _potential(particles: Sorted, fourier: Fourier, mean: float) -> Mesh:
+    """Minus the inverse Laplacian of the density contrast, where `mean` particles share a cell."""
+    modes = fourier.forward(deposit(particles))
+    kx, ky, kz = (np.ravel(k) for k in fourier.k)
+    nyquist = np.float32(np.pi * (fourier.slab.n_mesh - 0.5) / fourier.slab.box_size)
+    _green(modes, kx, ky, kz, nyquist, np.float32(1 / mean))
+    return fourier.inverse(modes)
 
 
 def migrate(state: State, slab: Slab) -> None:
@@ -135,11 +154,10 @@ def migrate(state: State, slab: Slab) -> None:
 
 
 def memory_bytes(box: Box) -> int:
-    """Most memory that a serial run holds at a time: particles and their force, and three meshes with ghost planes."""
-    particles = 56 * box.n_particles**3
-    meshes = 3 * 4 * (box.n_mesh + 8) * box.n_mesh**2
-    lattice = (3 * 12 + 3 * 4) * box.n_particles**3
-    return max(particles + meshes, lattice + 24 * box.n_particles**3)
+    """Most memory that the arrays of a serial run hold at a time: particles with two forces, and two force meshes."""
+    n = box.n_particles**3
+    force_mesh = 4 * (box.n_mesh + 7) * (box.n_mesh + 2) * box.n_mesh
+    return max(60 * n + 9 * force_mesh // 4, 72 * n)
 
 
 def _lattice_ids(slab: Slab) -> NDArray[np.uint64]:
@@ -152,15 +170,12 @@ def _lattice(ids: NDArray[np.uint64], box: Box) -> Vectors:
     """Positions of lattice points, (n, 3)."""
     n = np.uint64(box.n_particles)
     index = np.stack([ids // (n * n), ids // n % n, ids % n], axis=-1)
-    return (index * (box.box_size / box.n_particles)).astype(np.float32)
+    return (index * (box.box_size / box.n_particles) + _offset(box)).astype(np.float32)
 
 
-def _solved(modes: NDArray[np.complex64], fourier: Fourier, mean: float) -> NDArray[np.complex64]:
-    """Minus the inverse Laplacian of the contrast of counts with this `mean`, in place."""
-    kx, ky, kz = (np.ravel(k) for k in fourier.k)
-    nyquist = np.float32(np.pi * (fourier.slab.n_mesh - 0.5) / fourier.slab.box_size)
-    _green(modes, kx, ky, kz, nyquist, np.float32(1 / mean))
-    return modes
+def _offset(box: Box) -> float:
+    """Half a cell of the force mesh [Mpc/h]."""
+    return 0.5 * box.box_size / box.n_mesh
 
 
 @njit(cache=True, parallel=True)
@@ -179,7 +194,7 @@ def _green(modes, kx, ky, kz, nyquist, scale):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, parallel=True)
 def _kick(mom, acc, factor):  # type: ignore[no-untyped-def]
-    """mom += factor * acc."""
+    """Add factor * acc to mom."""
     for p in prange(len(mom)):
         for axis in range(3):
             mom[p, axis] += factor * acc[p, axis]
@@ -187,7 +202,7 @@ def _kick(mom, acc, factor):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, parallel=True)
 def _drift(pos, mom, factor, box_size):  # type: ignore[no-untyped-def]
-    """pos += factor * mom, taken back into [0, box_size)."""
+    """Add factor * mom to pos and take it back into [0, box_size)."""
     for p in prange(len(pos)):
         for axis in range(3):
             x = pos[p, axis] + factor * mom[p, axis]

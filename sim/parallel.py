@@ -60,6 +60,9 @@ class SerialComm(Comm):
         return [np.array(block) for block in blocks]
 
 
+SERIAL = SerialComm()
+
+
 class ThreadComm(Comm):
     """Ranks that are threads of this process: for tests and for looking at a parallel run under a debugger."""
 
@@ -154,13 +157,13 @@ def refuse_wrong_count(blocks: Sequence[Array], size: int) -> None:
 
 
 def slab_bounds(n: int, size: int, rank: int) -> tuple[int, int]:
-    """First and one past the last of the n planes that `rank` owns: widths differ by one when size does not divide n."""
+    """First and one past the last of the n planes of `rank`: widths differ by one when size does not divide n."""
     return n * rank // size, n * (rank + 1) // size
 
 
 def set_threads(n: int) -> None:
     """Let the kernels and FFTs called from this thread use `n` threads; ValueError beyond what numba started with."""
-    most = numba.config.NUMBA_NUM_THREADS
+    most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     if not 1 <= n <= most:
         raise ValueError(f"threads: expected 1 to {most} (NUMBA_NUM_THREADS), got {n}")
     numba.set_num_threads(n)

@@ -59,9 +59,9 @@ def linear_power(cosmology: Cosmology, z: float = 0.0) -> PowerTable:
 def nonlinear_power(cosmology: Cosmology, z: float = 0.0, feedback: float | None = None) -> PowerTable:
     """HMCode2020 of CAMB (Mead et al. 2021), or its baryonic version with log10 T_AGN = `feedback`."""
     ratio = cosmology.sigma8 / _continued(_trial(cosmology), cosmology.n_s).sigma(8.0)
-    version = {"halofit_version": "mead2020"}
+    version: dict[str, Any] = {"halofit_version": "mead2020"}
     if feedback is not None:
-        version = {"halofit_version": "mead2020_feedback", "HMCode_logT_AGN": feedback}
+        version: dict[str, Any] = {"halofit_version": "mead2020_feedback", "HMCode_logT_AGN": feedback}
     return _camb_power(cosmology, z, TRIAL_AMPLITUDE * ratio**2, version)
 
 
@@ -84,9 +84,7 @@ def _continued(table: PowerTable, n_s: float) -> PowerTable:
     return PowerTable(np.append(table.k, k), np.append(table.pk, pk))
 
 
-def _camb_power(
-    cosmology: Cosmology, z: float, amplitude: float, halofit: dict[str, Any] | None = None
-) -> PowerTable:
+def _camb_power(cosmology: Cosmology, z: float, amplitude: float, halofit: dict[str, Any] | None = None) -> PowerTable:
     """CAMB's P(k) with massless neutrinos; non-linear when `halofit` names a version."""
     camb_cosmology = camb.CAMBparams(WantCls=False)
     camb_cosmology.set_cosmology(

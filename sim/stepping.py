@@ -1,8 +1,8 @@
 """When an N-body run steps, and the coefficients of each step. Knows nothing of particles or forces.
 
-Time is the scale factor. The momentum is a^2 dx/dt / H0 [Mpc/h], the force is minus the gradient of the inverse Laplacian
-of the density contrast [Mpc/h]. In the Zel'dovich solution x = q + D psi, so the momentum is G psi with G = a^3 E dD/da,
-and the force is D psi. The factors of FastPM (Feng et al. 2016, eq. 14 and 15) make a step exact for it, however long:
+Time is the scale factor. The momentum is a^2 dx/dt / H0 [Mpc/h], the force is minus the gradient of the inverse
+Laplacian of the density contrast [Mpc/h]. In the Zel'dovich solution x = q + D psi, so the momentum is G psi with
+G = a^3 E dD/da, and the force is D psi. The factors of FastPM (Feng et al. 2016, eq. 14 and 15) make a step exact for it, however long:
 
     drift from a0 to a1 with the momentum at am:   x += p (D(a1) - D(a0)) / G(am)
     kick from a0 to a1 with the force at af:       p += F (G(a1) - G(a0)) / D(af)
@@ -51,8 +51,8 @@ def schedule(box: Box) -> list[Step]:
 
 def _step(cosmology: Cosmology, a0: float, a1: float, output: float | None) -> Step:
     """The coefficients from a0 to a1; the momentum changes hands at the geometric mean."""
-    middle = np.sqrt(a0 * a1)
-    (d0, d1), (g0, gm, g1) = growth(cosmology, np.array([a0, a1])), momentum_growth(cosmology, np.array([a0, middle, a1]))
+    a = np.array([a0, np.sqrt(a0 * a1), a1])
+    (d0, _, d1), (g0, gm, g1) = growth(cosmology, a), momentum_growth(cosmology, a)
     return Step(float((gm - g0) / d0), float((d1 - d0) / gm), float((g1 - gm) / d1), float(a1), output)
 
 

@@ -137,8 +137,8 @@ def test_checkpoints_of_a_run_are_found_in_order(folder: Path, meta: Meta, tmp_p
     out = tmp_path / "run"
     assert checkpoint.latest(out) is None
     assert checkpoint.latest_step(out) == 0
-    for step in (20, 1_000_000, 100):
+    for step in (2_000_000, 20, 10_000_000):
         target = checkpoint.step_folder(out, step)
         save(target, meta.model_copy(update={"step": step}), raw=RAW, ema=EMA, resume=STATE)
-    assert [path.name for path in checkpoint.steps(out)] == ["step_000020", "step_000100", "step_1000000"]
-    assert checkpoint.latest_step(out) == 1_000_000
+    assert [path.name for path in checkpoint.steps(out)] == ["step_000020", "step_2000000", "step_10000000"]
+    assert checkpoint.latest_step(out) == 10_000_000

@@ -16,10 +16,10 @@ from configs import Optimizer, Train
 from learn import checkpoint
 from learn.checkpoint import META, RESUME, WEIGHTS
 from learn.data import Batch, InOrder, MapDataset
-from learn.methods import Regression
+from learn.methods import Method, Regression
 from learn.normalize import Normalizer
 from learn.track import METRICS, Tracker, tracked
-from learn.train import Local, Progress, Run, adamw, ema_decay, fit, is_complete, learning_rate
+from learn.train import Local, Progress, Run, adamw, ema_decay, fit, is_complete, learning_rate, seeded
 from sim.shards import PARAM_NAMES
 
 
@@ -56,8 +56,15 @@ class Worker(Local):
         return dict(zip(values, mean.tolist(), strict=True))
 
 
-def fit_on_two_workers(config: Train) -> list[Progress]:
+def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
     """What rank 0 of two yields."""
+    lock = threading.Lock()  # threads share torch's random state; real workers are processes
+
+    def one_at_a_time(method: Method, seed: int) -> nn.Module:
+        with lock:
+            return seeded(method, seed)
+
+    monkeypatch.setattr("learn.train.seeded", one_at_a_time)
     shared: dict[str, list[Tensor]] = {}
     gate, seen = threading.Barrier(2), {}
 
@@ -121,9 +128,11 @@ def assert_same_state(a: dict, b: dict) -> None:
     assert all(torch.equal(moments[i][key], others[i][key]) for i in moments for key in moments[i])
 
 
-def test_two_workers_train_the_model_of_one(toy_train: Train, tmp_path: Path) -> None:
+def test_two_workers_train_the_model_of_one(
+    toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = list(fit(toy_train))
-    two = fit_on_two_workers(changed(toy_train, out=tmp_path / "two"))
+    two = fit_on_two_workers(changed(toy_train, out=tmp_path / "two"), monkeypatch)
     for p, q in zip(one, two, strict=True):
         assert p.metrics.keys() == q.metrics.keys()
         np.testing.assert_allclose(list(q.metrics.values()), list(p.metrics.values()), rtol=2e-4)
@@ -132,7 +141,10 @@ def test_two_workers_train_the_model_of_one(toy_train: Train, tmp_path: Path) ->
 
 def test_the_seed_decides_the_run(toy_train: Train, tmp_path: Path) -> None:
     same, other = changed(toy_train, out=tmp_path / "a"), changed(toy_train, out=tmp_path / "b", seed=4)
-    runs = [[p.metrics for p in fit(config)] for config in (toy_train, same, other)]
+    runs = []
+    for config in (toy_train, same, other):
+        runs.append([p.metrics for p in fit(config)])
+        torch.randn(3)  # what others draw does not matter
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 

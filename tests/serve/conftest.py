@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.untrained import untrained
+from benchmarks.service.untrained import untrained
 from configs import UNet
 
 

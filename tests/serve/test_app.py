@@ -26,22 +26,17 @@ with warnings.catch_warnings(action="ignore"):  # Ray Serve's own models are wri
 
 from configs import ConfigError, Serve
 from learn.predict import Predictor
+from ray_jobs.cluster import free_port, session_members
 from serve.app import NAME, build, service
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
 NPY = {"Content-Type": "application/x-npy"}
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def url(ray_local: None, checkpoint: Path) -> Iterator[str]:
-    config = Serve(checkpoint=checkpoint, port=free_port(), max_pixels=512, max_replicas=1, max_batch=4, max_queued=8)
+    config = Serve(checkpoint=checkpoint, port=free_port(), max_pixels=512, max_replicas=1, max_batch=4, max_queued=16)
     with service(config) as url:
         yield url
 
@@ -146,17 +141,6 @@ def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, checkpoint
 def left_of(session: int) -> list[int]:
     """Processes that the command left behind, after the moment Ray's own take to end."""
     deadline = time.monotonic() + 10
-    while (pids := members(session)) and time.monotonic() < deadline:
+    while (pids := session_members(session)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return pids
-
-
-def members(session: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                found += [int(entry.name)] if os.getsid(int(entry.name)) == session else []
-            except ProcessLookupError:
-                continue
-    return found

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.plain import application, listening
+from benchmarks.service.plain import application, listening
 from configs import Serve
 from learn.predict import Predictor
 from serve.batch import Floats

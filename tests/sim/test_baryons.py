@@ -107,11 +107,12 @@ def test_a_halo_across_the_edge_moves_like_one_in_the_middle() -> None:
         assert 0 <= other.pos.min() <= other.pos.max() < BOX
 
 
-@pytest.mark.parametrize("puff", [0.0, 0.3])
-def test_repair_gives_an_nfw_halo_of_the_same_mass(puff: float) -> None:
+@pytest.mark.parametrize(("puff", "redshift"), [(0.0, 0.0), (0.3, 0.0), (0.3, 1.5)])
+def test_repair_gives_an_nfw_halo_of_the_same_mass(puff: float, redshift: float) -> None:
     x = np.array([0.02, 0.05, 0.1, 0.3, 0.6, 1.0])
-    expected = profiles.nfw_enclosed(x, profiles.concentration(MASS, 0.0))
-    np.testing.assert_allclose(enclosed(alone(puff=puff).dmo_pos, PARTICLE, x), expected, rtol=0.01, atol=2 / N)
+    expected = profiles.nfw_enclosed(x, profiles.concentration(MASS, redshift))
+    got = enclosed(alone(puff=puff, redshift=redshift).dmo_pos, PARTICLE, x)
+    np.testing.assert_allclose(got, expected, rtol=0.01, atol=2 / N)
 
 
 def test_repair_keeps_directions_and_the_order_of_the_radii() -> None:
@@ -249,7 +250,7 @@ def test_what_does_not_fit_is_refused() -> None:
         alone(Baryons(n_star=0.2, log10_m_star=13.0))
 
 
-def test_fractions_and_suppression_of_the_real_box(real_data: Path) -> None:
+def test_fractions_inside_r200c_of_the_real_box(real_data: Path) -> None:
     """Gas and stars inside R200c within 5 % of the analytic input, halos above 500 particles."""
     real = snapshot.read(real_data / "nbody" / "abacus_n64" / "mini_n64_l32_z0.npz")
     matter, cosmology = real.particles["dark_matter"], COSMOLOGY.model_copy(update={"omega_m": real.omega_m})

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sim.fourier import Fourier
-from sim.mesh import Slab
 from sim.parallel import Comm, ThreadComm
+from sim.slab import Slab
 
 N, SIZE = 16, 40.0
 RANKS = pytest.mark.parametrize("size", [1, 2, 3, 4, 8])

@@ -162,6 +162,17 @@ def test_a_group_too_thin_has_no_radius() -> None:
     assert (found.m200c[0], found.r200c[0]) == (0, 0)
 
 
+def test_a_puffy_core_is_looked_over() -> None:
+    """Twelve particles in a ball below the density, inside a shell that lifts the mean above it."""
+    rng = np.random.default_rng(3)
+    direction = rng.standard_normal((506, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    offset = np.concatenate([np.linspace(0.3, 0.6, 6), np.linspace(0.7, 0.8, 500)])[:, None] * direction
+    found = halos((8 + np.concatenate([offset, -offset])).astype(np.float32))
+    assert found.n_particles.tolist() == [1012]
+    np.testing.assert_allclose(found.m200c, 1012e12, rtol=1e-9)
+
+
 @pytest.mark.parametrize("concentration", [4.0, 10.0])
 @pytest.mark.parametrize("redshift", [0.0, 1.0])
 def test_an_nfw_halo_has_its_own_mass(nfw: Callable[..., Positions], concentration: float, redshift: float) -> None:
@@ -177,6 +188,14 @@ def test_an_nfw_halo_has_its_own_mass(nfw: Callable[..., Positions], concentrati
     np.testing.assert_allclose(found.m200c[0], m200c, rtol=0.02)
     np.testing.assert_allclose(found.r200c[0], r200c, rtol=0.007)
     np.testing.assert_allclose(periodic(found.center[0] - [15.9, 0.05, 8]), 0, rtol=0, atol=0.02 * r200c)
+
+
+def test_r200c_does_not_depend_on_the_linking_length(nfw: Callable[..., Positions]) -> None:
+    """A short one finds the core of a halo, whose radius lies far outside the group."""
+    pos = nfw(20000, 1.0, 10.0, center=(3, 4, 5))
+    short, usual = (find(pos, 1e10, BOX, omega_m=0.3, linking_length=b) for b in (0.02, 0.2))
+    assert short.n_particles[0] < 0.25 * usual.n_particles[0]
+    np.testing.assert_allclose(short.r200c[0], usual.r200c[0], rtol=0.01)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 
 from sim import initial, spectra
 from sim.fourier import Fourier
-from sim.mesh import Slab
 from sim.parallel import Comm, ThreadComm
 from sim.power import PowerTable
+from sim.slab import Slab
 
 N, SIZE = 16, 100.0
 SERIAL = Fourier(Slab(N, SIZE))
@@ -90,16 +90,10 @@ def test_measured_power_is_the_input_mode_by_mode() -> None:
 
 def test_measured_power_is_the_input_on_average() -> None:
     fourier = Fourier(Slab(32, SIZE))
-    noise = initial.white_noise(fourier, 9)
-    contrast = fourier.inverse(initial.density_modes(fourier, TABLE, noise))
-    measured = spectra.power(1 + contrast, SIZE, edges=[0.2, 0.5, 0.9])
-    expected = spectra.power(
-        1 + fourier.inverse(initial.density_modes(fourier, TABLE, initial.white_noise(fourier, 9, fixed_amplitude=True))),
-        SIZE,
-        edges=[0.2, 0.5, 0.9],
-    )
-    ratio = measured.pk / expected.pk
-    assert (np.abs(ratio - 1) < 4 * np.sqrt(2 / measured.n_modes)).all()
+    free, fixed = (initial.white_noise(fourier, 9, fixed_amplitude=fixed) for fixed in (False, True))
+    fields = [1 + fourier.inverse(initial.density_modes(fourier, TABLE, noise)) for noise in (free, fixed)]
+    measured, expected = (spectra.power(field, SIZE, edges=[0.2, 0.5, 0.9]) for field in fields)
+    assert (np.abs(measured.pk / expected.pk - 1) < 4 * np.sqrt(2 / measured.n_modes)).all()
 
 
 def test_displacement_is_minus_an_inverse_divergence() -> None:
@@ -110,7 +104,7 @@ def test_displacement_is_minus_an_inverse_divergence() -> None:
 
 
 def test_second_order_of_crossed_waves() -> None:
-    """phi = cos(kx) + cos(ky): phi_xx phi_yy = k^4 cos cos, whose inverse Laplacian is -k^2/2 cos cos."""
+    """With phi = cos(kx) + cos(ky): phi_xx phi_yy = k^4 cos cos, whose inverse Laplacian is -k^2/2 cos cos."""
     k = 2 * np.pi / SIZE * 2
     x, y = np.meshgrid(*[np.arange(N) * SIZE / N] * 2, indexing="ij")
     contrast = np.broadcast_to((-(k**2) * (np.cos(k * x) + np.cos(k * y)))[..., None], (N, N, N)).astype(np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sim import mesh
-from sim.mesh import Slab
 from sim.parallel import ThreadComm, n_threads_of_rank, set_threads
+from sim.slab import Slab, extended, folded
 
 N, SIZE = 16, 40.0
 CELL = SIZE / N
@@ -108,11 +108,11 @@ def test_kernels_are_what_python_says(pos: np.ndarray, scheme: mesh.Assignment) 
     some = mesh.sort(pos[::25], Slab(N, SIZE), scheme)
     below, above = mesh.ghosts(scheme)
     wide = np.zeros((N + below + above, N, N), np.float32)
-    mesh._paint.py_func(wide, some.pos, some.order, some.starts, some.slab.inverse_cell, some.first, some.support)
-    painted = mesh.folded(wide, some.slab, below, above)
+    mesh._paint.py_func(wide, *some.arrays)
+    painted = folded(wide, some.slab, below, above)
     np.testing.assert_allclose(mesh.deposit(some), painted, atol=1e-5)
     out = np.empty(len(some.pos), np.float32)
-    wide = mesh.extended(painted, some.slab, below, above)
+    wide = extended(painted, some.slab, below, above)
     mesh._read.py_func(out, wide, some.pos, some.slab.inverse_cell, some.first, some.support)
     np.testing.assert_allclose(mesh.read(painted, some.pos, SIZE, scheme), out, rtol=1e-5, atol=1e-6)
 
@@ -153,4 +153,4 @@ def test_particles_outside_are_refused(pos: np.ndarray, bad: float, axis: int) -
 
 def test_slabs_thinner_than_a_cloud_are_refused() -> None:
     with pytest.raises(ValueError, match=r"8 planes over 4 ranks: expected at least 3 planes a rank, got 2"):
-        ThreadComm.run(4, lambda comm: mesh.extended(np.zeros((2, 8, 8)), Slab(8, SIZE, comm), 2, 3))
+        ThreadComm.run(4, lambda comm: extended(np.zeros((2, 8, 8)), Slab(8, SIZE, comm), 2, 3))

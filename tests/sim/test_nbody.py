@@ -13,9 +13,10 @@ from configs import Box, Cosmology
 from sim import nbody
 from sim.cosmology import growth
 from sim.fourier import Fourier
-from sim.mesh import Slab, paint
+from sim.mesh import paint
 from sim.nbody import State
 from sim.parallel import Comm, ThreadComm
+from sim.slab import Slab
 from sim.stepping import Step, momentum_growth, schedule
 
 PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
@@ -71,7 +72,7 @@ def test_a_step_back_undoes_a_step() -> None:
 def test_error_falls_as_the_square_of_the_step() -> None:
     box = Box(cosmology=PLANCK, box_size=256.0, n_particles=16, seed=3, z_initial=9.0, redshifts=(0.0,), n_steps=160)
     exact = last(box).pos.copy()
-    counts = np.array([5, 10, 20])
+    counts = np.array([10, 20, 40])
     errors = [np.sqrt((distance(last(changed(box, n_steps=int(n))).pos, exact, 256.0) ** 2).mean()) for n in counts]
     slopes = np.diff(np.log(errors)) / np.diff(np.log(1 / counts))
     np.testing.assert_allclose(slopes, 2, atol=0.25)
@@ -79,8 +80,8 @@ def test_error_falls_as_the_square_of_the_step() -> None:
 
 @pytest.mark.parametrize("axis", [0, 2])
 def test_zeldovich_wave_before_crossing(axis: int) -> None:
-    """A plane wave moves as x = q + D psi until particles cross, at D = 1 here; it is followed to D = .7."""
-    box = Box(cosmology=PLANCK, box_size=64.0, n_particles=32, seed=0, redshifts=(0.6,), n_steps=10)
+    """A plane wave moves as x = q + D psi until particles cross, at D = 1 here; it is followed to D = .6."""
+    box = Box(cosmology=PLANCK, box_size=64.0, n_particles=32, seed=0, redshifts=(1.0,), n_steps=10)
     state = nbody.start(box)
     q = nbody._lattice(state.ids, box)
     k = 2 * np.pi / box.box_size
@@ -102,7 +103,7 @@ def test_large_scales_grow_linearly(scheme: str) -> None:
 
     def modes(state: State) -> np.ndarray:
         field = np.fft.rfftn(paint(state.pos, box.box_size, 64, "tsc"))
-        return np.array([field[1, 0, 0], field[0, 1, 0], field[0, 0, 1], field[1, 1, 0], field[0, 1, 1], field[1, 1, 1]])
+        return np.array([field[1, 0, 0], field[0, 1, 0], field[0, 0, 1]])
 
     first, *_, final = (modes(state) / growth(PLANCK, state.a) for state in nbody.run(box))
     np.testing.assert_allclose(np.abs(final / first), 1, atol=0.01)
@@ -110,7 +111,7 @@ def test_large_scales_grow_linearly(scheme: str) -> None:
 
 
 def test_velocities_are_those_of_linear_theory() -> None:
-    """v = H f D psi a: the rms is that of the displacement, times 100 km/s/Mpc a E f."""
+    """The velocity is the displacement times 100 km/s/Mpc a E f."""
     state = nbody.start(changed(BOX, z_initial=1.0, lpt_order=1))
     a = 0.5
     offset = state.pos - nbody._lattice(state.ids, BOX)
@@ -154,7 +155,7 @@ def test_more_particles_are_the_same_universe() -> None:
 
 
 def test_a_force_that_is_not_finite_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nbody, "gradient", lambda particles, mesh: np.full_like(particles.pos, np.nan))
+    monkeypatch.setattr(nbody, "gradient", lambda particles, _: np.full_like(particles.pos, np.nan))
     with pytest.raises(RuntimeError, match=r"force: expected finite values at step 0 \(a=0.0200\)"):
         last(BOX)
 

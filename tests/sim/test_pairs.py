@@ -225,7 +225,11 @@ def test_parameters_are_named_in_order(made: Pairs) -> None:
 def test_the_redshift_asked_for_is_the_one_that_is_read(boxes: Path, tmp_path: Path) -> None:
     early = config(boxes, tmp_path, redshift=1.0)
     pairs.produce_one(NAMES[0], early)
-    assert pairs.read_shard(tmp_path, NAMES[0]).redshift == 1.0
+    pairs.produce_one(NAMES[0], config(boxes, tmp_path / "late"))
+    then, now = pairs.read_shard(tmp_path, NAMES[0]), pairs.read_shard(tmp_path / "late", NAMES[0])
+    assert (then.redshift, now.redshift, then.params[0, -1]) == (1.0, 0.0, 1.0)
+    # the same particles in a denser universe: R200c, and with it the mass in stars, is another
+    assert then.targets[0, 2].sum() > 1.01 * now.targets[0, 2].sum()
     with pytest.raises(ValueError, match=r"box_0000: expected an output at redshift 0\.5"):
         pairs.produce_one(NAMES[0], config(boxes, tmp_path, redshift=0.5))
 

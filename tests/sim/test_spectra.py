@@ -67,7 +67,7 @@ def test_parseval(n: int, n_dim: int) -> None:
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = power(noise(16, 3), BOX, window="tsc", shot_noise=1.0)
-    monkeypatch.setattr(spectra, "_CHUNK", 100)
+    monkeypatch.setattr(spectra, "_CHUNK", 400)
     np.testing.assert_allclose(power(noise(16, 3), BOX, window="tsc", shot_noise=1.0).pk, whole.pk, rtol=1e-12)
 
 
@@ -125,6 +125,10 @@ def test_edges() -> None:
     np.testing.assert_allclose(np.diff(np.log(logarithmic)), np.log(logarithmic[-1] / logarithmic[0]) / 6)
     assert logarithmic[0] < FUNDAMENTAL
     assert logarithmic[-1] > 8 * FUNDAMENTAL
+
+
+def test_the_mean_is_no_mode() -> None:
+    assert power(noise(8, 2), BOX, edges=[0.0, 1.2 * FUNDAMENTAL]).n_modes.tolist() == [4]
 
 
 def test_empty_bins_are_left_out() -> None:

@@ -24,7 +24,7 @@ def test_outputs_end_steps(spacing: str) -> None:
 @SPACINGS
 @pytest.mark.parametrize("n_steps", [1, 3, 20])
 def test_the_growing_mode_is_exact_at_any_number_of_steps(spacing: str, n_steps: int) -> None:
-    """psi = 1: x = D, p = G and F = D are kept to rounding."""
+    """With psi = 1, x = D, p = G and F = D are kept to rounding."""
     box = BOX.model_copy(update={"spacing": spacing, "n_steps": n_steps, "redshifts": (0.0,)})
     a = np.array([1 / 50])
     x, p = growth(PLANCK, a)[0], momentum_growth(PLANCK, a)[0]
@@ -44,7 +44,7 @@ def test_steps_are_equal_in_their_variable() -> None:
 
 
 def test_short_steps_are_quinns() -> None:
-    """To lowest order in the step the factors are those of the equations of motion: da / (a^3 E), 1.5 omega_m da / (a^2 E)."""
+    """The equations of motion to lowest order in the step: da / (a^3 E) and 1.5 omega_m da / (a^2 E)."""
     steps = schedule(BOX.model_copy(update={"n_steps": 2000, "redshifts": (0.0,)}))
     before, step = steps[999], steps[1000]
     middle, da = (before.a + step.a) / 2, step.a - before.a
