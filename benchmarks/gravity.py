@@ -77,7 +77,8 @@ def linear_growth(box: Box) -> Growth:
     radius = np.sqrt((index**2).sum(axis=0))
     rows, first = [], None
     for state in nbody.run(box):
-        field = np.fft.rfftn(paint(state.pos, box.box_size, box.n_mesh))[:8, :8, :8] / growth(PLANCK, state.a)
+        contrast = paint(state.pos, box.box_size, box.n_mesh) * np.float32(box.mesh_factor**3) - 1
+        field = np.fft.rfftn(contrast)[:8, :8, :8].astype(complex) / growth(PLANCK, state.a)
         first = field if first is None else first
         share = (field * first.conj()).real, np.abs(first) ** 2
         sums = [np.histogram(radius, shells, weights=part)[0] for part in share]

@@ -5,7 +5,6 @@ Knows nothing of how they are drawn, nor of the painter.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.files import replacing
 from learn.metrics import Comparison, band
 
 Array = NDArray[np.float64]
@@ -65,10 +65,8 @@ def curves(
 
 def save(path: Path, content: Curves) -> None:
     """Write `content` as .npz."""
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        np.savez(file, **asdict(content))
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        np.savez(temporary, **asdict(content))
 
 
 def load(path: Path) -> Curves:

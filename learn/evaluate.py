@@ -6,11 +6,9 @@ Knows shards, checkpoints and the files an evaluation leaves: metrics.json, curv
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs import Evaluate, provenance
+from configs.files import replacing
 from learn import baselines, figures, metrics
 from learn.curves import PAINTER, Curves, curves, save
 from learn.metrics import Comparison, Estimate
@@ -71,9 +70,11 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
     config.out.mkdir(parents=True, exist_ok=True)
     save(config.out / "curves.npz", judgement.curves)
     for name, figure in drawn(judgement).items():
-        _replace(config.out / name, partial(figure.savefig, dpi=DPI, format="png"))
+        with replacing(config.out / name) as temporary:
+            figure.savefig(temporary, dpi=DPI, format="png")
     content = json.dumps(judgement.metrics, indent=1) + "\n"
-    _replace(config.out / "metrics.json", lambda path: path.write_text(content))
+    with replacing(config.out / "metrics.json") as temporary:
+        temporary.write_text(content)
     return judgement.metrics
 
 
@@ -238,10 +239,3 @@ def _cell(row: Row, score: str, is_best: bool) -> str:
     digits = 4 if score == "correlation" else 3 if value < 1 and error < 0.1 else 2
     text = f"{value:.{digits}f}({round(error * 10**digits)})"
     return f"[bold]{text}*[/bold]" if is_best else f"{text} "
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """`write` a temporary file that then takes the name `path`."""
-    temporary = path.with_name(f".{path.name}")
-    write(temporary)
-    os.replace(temporary, path)

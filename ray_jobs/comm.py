@@ -72,8 +72,9 @@ def run_on_actors(
 ) -> list[Result]:
     """What `function(comm, *args)` returned on each of `n_ranks` actors of `num_cpus` cores, in rank order.
 
-    Raises what the first rank to fail raised, and RuntimeError after `timeout_s`: an actor that the cluster has no room
-    for waits for ever. The actors are gone when this returns.
+    Raises what the first rank to fail raised (where one dies, that is ActorDiedError, or RuntimeError from a rank that
+    waited for it), and RuntimeError after `timeout_s`: an actor that the cluster has no room for waits for ever. The
+    actors are gone when this returns.
     """
     deadline = time.monotonic() + timeout_s
     actor: Any = ray.remote(Rank).options(num_cpus=num_cpus)

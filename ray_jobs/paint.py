@@ -18,6 +18,7 @@ from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
 from configs import ConfigError, Paint, provenance
 from configs import Serve as ServeConfig
 from configs.command import command
+from configs.files import replacing
 from learn.predict import Predictor
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -56,7 +57,9 @@ def paint(config: Paint) -> None:
         item="map over HTTP",
         config=config,
     )
-    write_json(config.out / "paint.json", {"endpoint": f"{url}/v1/paint", "snapshot": None, **answers, **provenance()})
+    summary = {"endpoint": f"{url}/v1/paint", "snapshot": None, **answers, **provenance()}
+    with replacing(config.out / "paint.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=1) + "\n")
 
 
 def deploy(config: ServeConfig, dashboard: str) -> str:
@@ -150,7 +153,8 @@ def painted(name: str, request: dict[str, Any], url: str, predictor: Predictor, 
     arrays: dict[str, Any] = {
         key: request[key] for key in ("input", "truth", "simulation", "box_size", "name") if key in request
     }
-    write_npz(out / f"{name}.npz", {**arrays, "painted": answer, "local": local})
+    with replacing(out / f"{name}.npz") as temporary:
+        np.savez(temporary, painted=answer, local=local, **arrays)
     described = {key: value for key, value in request.items() if key not in ("input", "truth")}
     return {**described, "max_abs_difference": difference, "max_relative_difference": relative, "seconds": seconds}
 
@@ -169,20 +173,6 @@ def post(url: str, request: dict[str, Any]) -> Array:
     if answer.status_code != 200:
         raise RuntimeError(f"{url}/v1/paint: expected 200, got {answer.status_code}: {answer.text[:500]}")
     return np.asarray(np.load(io.BytesIO(answer.content), allow_pickle=False))
-
-
-def write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(temporary, path)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

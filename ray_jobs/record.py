@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from configs import Frozen, provenance
+from configs.files import replacing
 
 
 def write_step(out: Path, *, step: str, seconds: float, n_items: int, item: str, config: Frozen) -> None:
@@ -22,7 +22,5 @@ def write_step(out: Path, *, step: str, seconds: float, n_items: int, item: str,
         "config": json.loads(config.model_dump_json()),
         **provenance(),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    temporary = out / ".step.json"
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    os.replace(temporary, out / "step.json")
+    with replacing(out / "step.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")

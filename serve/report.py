@@ -6,7 +6,6 @@ Knows the folder that the steps leave and what a cosmologist asks of it; nothing
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from configs import provenance
+from configs.files import replacing
 from learn import curves, figures
 from learn.curves import PAINTER, Curves
 from learn.evaluate import LABELS, SCORES, best, verdicts
@@ -64,9 +64,8 @@ class Panel:
 def write(folder: Path) -> Path:
     """Write `folder`/report.html and return its path. FileNotFoundError names the first missing piece."""
     path = folder / "report.html"
-    temporary = folder / ".report.html"
-    temporary.write_text(page(read(folder)), encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(page(read(folder)), encoding="utf-8")
     return path
 
 

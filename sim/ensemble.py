@@ -110,11 +110,11 @@ def _design(n_parameters: int, n_boxes: int, seed: int) -> np.ndarray:
 
 def _member(ensemble: Ensemble, index: int, point: np.ndarray) -> Member:
     """The box at one point of the design, with a seed of its own."""
-    varied = {
-        name: low + (high - low) * float(u) for (name, (low, high)), u in zip(ensemble.vary.items(), point, strict=True)
-    }
     template = ensemble.box
-    cosmology = Cosmology(**{**template.cosmology.model_dump(), **varied})
+    parameters = template.cosmology.model_dump()
+    for (name, (low, high)), u in zip(ensemble.vary.items(), point, strict=True):
+        parameters[name] = low + (high - low) * float(u)
+    cosmology = Cosmology(**parameters)
     word = np.random.SeedSequence([ensemble.seed, index]).generate_state(1, np.uint64)[0]
     box = template.model_copy(update={"cosmology": cosmology, "seed": int(word >> np.uint64(1))})
     return Member(f"box_{index:04d}", box)

@@ -6,7 +6,6 @@ what it holds before anything is allocated.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import numpy as np
 from astropy import constants
 from numpy.typing import NDArray
 
+from configs.files import replacing
 from sim.particles import Particles, Snapshot, Species, wrapped
 from sim.units import GADGET_MASS, KPC_PER_MPC
 
@@ -49,7 +49,7 @@ def write(
         raise ValueError(f"{path}: expected a name ending in {' or '.join(SUFFIXES)} and n_files >= 1, got {n_files}")
     files = [path] if n_files == 1 else [path.with_suffix(f".{i}{path.suffix}") for i in range(n_files)]
     for i, file in enumerate(files):
-        with _replacing(file) as temporary, h5py.File(temporary, "w") as out:
+        with replacing(file) as temporary, h5py.File(temporary, "w") as out:
             _write_file(out, snapshot, i, n_files)
             if attributes:
                 out.create_group("Darkglass").attrs.update(dict(sorted(attributes.items())))
@@ -128,18 +128,6 @@ def _write_particles(group: h5py.Group, part: Particles, share: slice, scale_fac
     group["ParticleIDs"] = part.ids[share].astype(np.uint64)
     if isinstance(part.mass, np.ndarray):
         group["Masses"] = (part.mass[share] / np.float64(GADGET_MASS)).astype(np.float32)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes `path` when the block ends well, and vanishes when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

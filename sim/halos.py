@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sim.spheres import Spheres, _within
+from sim.spheres import Spheres, within
 from sim.units import RHO_CRITICAL
 
 OVERDENSITY = 200.0
@@ -324,7 +324,7 @@ def _radii(center, n_particles, volume, pos, start, n_cells, box_size, core):  #
         reach = (2 * n_particles[h] * volume * 0.75 / np.pi) ** (1 / 3)
         while True:
             reach = min(reach, box_size / 2)
-            n = _within(center[h], reach, pos, start, n_cells, box_size, found, offset)
+            n = within(center[h], reach, pos, start, n_cells, box_size, found, offset)
             square = np.sort(offset[:n, 0] ** 2 + offset[:n, 1] ** 2 + offset[:n, 2] ** 2)
             radius[h] = _crossing(np.sqrt(square), reach, volume, core)
             if radius[h] < reach or reach == box_size / 2:

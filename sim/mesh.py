@@ -115,7 +115,7 @@ def gradient(particles: Sorted, mesh: Mesh) -> NDArray[np.float32]:
     out = np.empty((len(particles.pos), 3), np.float32)
     wide = extended(mesh, slab, below + REACH, above + REACH)
     n_blocks = min(n_threads_of_rank(), slab.hi - slab.lo)
-    _read_gradient(out, wide, *particles.arrays, n_blocks)
+    _read_gradient(out, wide, n_blocks, *particles.arrays)
     return out
 
 
@@ -306,7 +306,7 @@ def _gather_tsc(out, ring, i, pos, order, lo, hi, scale, plane):  # type: ignore
 
 
 @njit(cache=True, parallel=True)
-def _read_gradient(out, mesh, pos, order, starts, scale, first, support, n_blocks):  # type: ignore[no-untyped-def]
+def _read_gradient(out, mesh, n_blocks, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
     """Gradient at each particle; a ring of `support` planes of differences follows the particles through the slab."""
     n, n_planes = mesh.shape[1], len(starts) - 1
     for block in prange(n_blocks):

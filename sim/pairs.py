@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from scipy.stats import qmc
 
 from configs import Baryons, Box, Cosmology, Pairs, provenance
+from configs.files import replacing
 from sim import halos, snapshot
 from sim.baryons import Counterpart, displaced
 from sim.maps import project
@@ -37,7 +38,6 @@ from sim.shards import (
     file_hash,
     read_manifest,
     read_shard,
-    replace,
     verify,
     write_shard,
 )
@@ -103,7 +103,8 @@ def produce_one(name: str, config: Pairs) -> ShardRecord:
     box = read_box(folder)
     shard = made(name, box, read_output(folder, box, config.redshift), config)
     path = config.out / f"{name}.hdf5"
-    replace(path, partial(write_shard, shard=shard))
+    with replacing(path) as temporary:
+        write_shard(temporary, shard)
     record = ShardRecord(
         simulation=name,
         file=path.name,
@@ -114,7 +115,8 @@ def produce_one(name: str, config: Pairs) -> ShardRecord:
         source=file_hash(folder / "box.json"),
         commit=provenance()["commit"],
     )
-    replace(path.with_suffix(".json"), lambda file: file.write_text(record.model_dump_json(indent=1) + "\n"))
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(record.model_dump_json(indent=1) + "\n")
     return record
 
 
@@ -230,7 +232,8 @@ def write_manifest(config: Pairs, records: Sequence[ShardRecord]) -> Path:
         split=split([record.simulation for record in records], config.split, config.seed),
     )
     path = config.out / "manifest.json"
-    replace(path, lambda file: file.write_text(manifest.model_dump_json(indent=1) + "\n"))
+    with replacing(path) as temporary:
+        temporary.write_text(manifest.model_dump_json(indent=1) + "\n")
     return path
 
 

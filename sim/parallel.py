@@ -89,7 +89,7 @@ class ThreadComm(Comm):
                 errors.append(error)
                 wake_all(boxes)
 
-        threads = [threading.Thread(target=one_rank, args=(rank,)) for rank in range(size)]
+        threads = [threading.Thread(target=one_rank, args=(rank,), daemon=True) for rank in range(size)]
         for thread in threads:
             thread.start()
         for thread in threads:

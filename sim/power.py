@@ -61,7 +61,7 @@ def nonlinear_power(cosmology: Cosmology, z: float = 0.0, feedback: float | None
     ratio = cosmology.sigma8 / _continued(_trial(cosmology), cosmology.n_s).sigma(8.0)
     version: dict[str, Any] = {"halofit_version": "mead2020"}
     if feedback is not None:
-        version: dict[str, Any] = {"halofit_version": "mead2020_feedback", "HMCode_logT_AGN": feedback}
+        version = {"halofit_version": "mead2020_feedback", "HMCode_logT_AGN": feedback}
     return _camb_power(cosmology, z, TRIAL_AMPLITUDE * ratio**2, version)
 
 

@@ -99,7 +99,7 @@ def _outermost(center, radius, box_size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _within(center, reach, pos, start, n_cells, box_size, found, offset):  # type: ignore[no-untyped-def]
+def within(center, reach, pos, start, n_cells, box_size, found, offset):  # type: ignore[no-untyped-def]
     """Fill `found` with the particles nearer than `reach`, `offset` (n, 3) with their offsets; return how many."""
     low = np.empty(3, np.int64)
     span = np.empty(3, np.int64)
@@ -133,7 +133,7 @@ def _norm(vector: Array) -> float:
 def _own(center, radius, pos, order, start, n_cells, box_size, owner, distance):  # type: ignore[no-untyped-def]
     found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
     for h in range(len(center)):
-        for i in range(_within(center[h], radius[h], pos, start, n_cells, box_size, found, offset)):
+        for i in range(within(center[h], radius[h], pos, start, n_cells, box_size, found, offset)):
             p = order[found[i]]
             if owner[p] < 0:
                 owner[p] = h
@@ -146,7 +146,7 @@ def _count(center, radius, log_edges, pos, order, start, n_cells, box_size, owne
     width = (log_edges[-1] - log_edges[0]) / (len(log_edges) - 1)
     for h in range(len(center)):
         reach = radius[h] * np.exp(log_edges[-1])
-        for i in range(_within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
+        for i in range(within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
             if owner[order[found[i]]] < 0:
                 shell = int((np.log(_norm(offset[i]) / radius[h]) - log_edges[0]) / width)
                 counts[h, max(0, min(shell, len(log_edges) - 2))] += 1
@@ -168,7 +168,7 @@ def _move(  # type: ignore[no-untyped-def]
     found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
     for h in range(len(center)):
         reach = radius[h] * np.exp(log_grid[-1])
-        for i in range(_within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
+        for i in range(within(center[h], reach, pos, start, n_cells, box_size, found, offset)):
             p = order[found[i]]
             old = _norm(offset[i]) / radius[h]
             if (owner[p] >= 0 and owner[p] != h) or old == 0.0:

@@ -2,7 +2,8 @@
 
 Time is the scale factor. The momentum is a^2 dx/dt / H0 [Mpc/h], the force is minus the gradient of the inverse
 Laplacian of the density contrast [Mpc/h]. In the Zel'dovich solution x = q + D psi, so the momentum is G psi with
-G = a^3 E dD/da, and the force is D psi. The factors of FastPM (Feng et al. 2016, eq. 14 and 15) make a step exact for it, however long:
+G = a^3 E dD/da, and the force is D psi. The factors of FastPM (Feng et al. 2016, eq. 14 and 15) make a step exact for
+it, however long:
 
     drift from a0 to a1 with the momentum at am:   x += p (D(a1) - D(a0)) / G(am)
     kick from a0 to a1 with the force at af:       p += F (G(a1) - G(a0)) / D(af)

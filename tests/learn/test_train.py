@@ -128,9 +128,7 @@ def assert_same_state(a: dict, b: dict) -> None:
     assert all(torch.equal(moments[i][key], others[i][key]) for i in moments for key in moments[i])
 
 
-def test_two_workers_train_the_model_of_one(
-    toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_workers_train_the_model_of_one(toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = list(fit(toy_train))
     two = fit_on_two_workers(changed(toy_train, out=tmp_path / "two"), monkeypatch)
     for p, q in zip(one, two, strict=True):

@@ -44,7 +44,6 @@ def check_every_dtype(comm: Comm) -> None:
         for shape in ((), (0,), (3, 0, 2), (2, 1, 3)):
             for got in comm.alltoall([np.ones(shape, dtype)] * comm.size):
                 np.testing.assert_array_equal(got, np.ones(shape, dtype), strict=True)
-                assert got.flags.aligned
 
 
 def test_the_contract_and_a_run_like_that_on_threads() -> None:
@@ -72,7 +71,8 @@ def test_a_rank_that_raises_is_heard_at_once() -> None:
 
 
 def test_a_rank_that_dies_is_an_error() -> None:
-    with pytest.raises(ray.exceptions.ActorDiedError):
+    # Either Ray says so first, or the rank that waits for the dead one.
+    with pytest.raises((ray.exceptions.ActorDiedError, RuntimeError)):
         run_on_actors(one_rank_fails, 2, "dies", timeout_s=120)
 
 
@@ -84,11 +84,12 @@ def test_actors_without_room_are_given_up() -> None:
 
 
 def test_labels_and_buffers_round_trip() -> None:
-    blocks = [np.arange(7, dtype="<u8"), np.ones((2, 3), ">c8"), np.zeros((0, 4), "f2"), np.array(5, "i1")]
+    blocks = [np.array(5, "i1"), np.arange(7, dtype="<u8"), np.ones((2, 3), ">c8"), np.zeros((0, 4), "f2")]
     kinds = [parse(label(block)) for block in blocks]
     sizes = [padded(block.nbytes) for block in blocks]
     for got, block in zip(unpack(pack(blocks, sizes), sizes, kinds), blocks, strict=True):
         np.testing.assert_array_equal(got, block, strict=True)
+        assert got.flags.aligned
 
 
 @pytest.mark.parametrize("block", [np.array([None]), np.array(["a"]), np.zeros((1,) * 7)])
