@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from configs import Baryons, Box, Cosmology, Ensemble, Pairs
-from sim import cosmology, ensemble, pairs, profiles, shards, snapshot
+from sim import cosmology, ensemble, pairs, profiles, snapshot
 from sim.snapshot import Particles, Snapshot
 
 COSMOLOGY = Cosmology(omega_m=0.3, omega_b=0.045, h=0.7, n_s=0.96, sigma8=0.8)
@@ -258,16 +258,6 @@ def test_a_snapshot_of_another_redshift_or_none_is_refused_by_name(tmp_path: Pat
     assert not (tmp_path / "out").exists()
     with pytest.raises(FileNotFoundError, match=r"box\.json"):
         pairs.simulations(config(tmp_path / "nothing", tmp_path / "out"))
-
-
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def broken(path: Path) -> None:
-        path.write_text("half")
-        raise RuntimeError("disk full")
-
-    with pytest.raises(RuntimeError, match="disk full"):
-        shards.replace(tmp_path / "shard.hdf5", broken)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_foreign_format_is_refused(made: Pairs, tmp_path: Path) -> None:
