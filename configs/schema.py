@@ -238,6 +238,7 @@ class Paint(Frozen):
     data: Location = Field(description="folder with manifest.json: its first held-out map is sent")
     out: Location = Field(description="folder of the painted maps")
     snapshot: Location | None = Field(None, description="an N-body snapshot (Gadget HDF5 or Abacus .npz) to paint")
+    source: str = Field("", description="where the snapshot comes from, in words, for the report")
     baryons: Baryons = Field(default_factory=Baryons, description="the baryon parameters the snapshot is painted with")
 
 

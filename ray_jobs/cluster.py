@@ -1,4 +1,4 @@
-"""Where the work runs: a Ray head of our own on loopback, or the cluster that RAY_ADDRESS names.
+"""Where the work runs: a Ray head of our own on this machine, or the cluster that RAY_ADDRESS names.
 
 Knows nothing of what is run.
 """
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 @contextmanager
 def local_head(log: Path, *, num_cpus: int | None = None) -> Iterator[Mapping[str, str]]:
-    """A Ray head on loopback behind a token; yields the environment that reaches it, and stops it and only it.
+    """A Ray head behind a token, its dashboard on loopback: yields the environment that reaches it, stops only it.
 
     Its own session and process group keep a Ctrl-C of the terminal from reaching it before we are done with it.
     RuntimeError when it does not answer in time, with the end of its log.

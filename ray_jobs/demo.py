@@ -22,6 +22,7 @@ from ray_jobs.cluster import free_port, local_head
 OUT = Path("out/demo")
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_SNAPSHOT = Path("nbody/abacus_n64/mini_n64_l32_z0.npz")
+REAL_SOURCE = "test box of abacusutils, made with the AbacusSummit N-body code"
 STEPS = {
     "simulate": "configs/box/demo.yaml",
     "produce": "configs/pairs/demo.yaml",
@@ -86,7 +87,8 @@ def paint_overrides(snapshot: Path | None) -> list[str]:
     if snapshot is None:
         say("no real snapshot found: only the held-out map is painted (DATA=path paints yours)")
         return port
-    return [*port, f"snapshot={snapshot}"]
+    source = [f"source={REAL_SOURCE}"] if snapshot.name == REAL_SNAPSHOT.name else []
+    return [*port, f"snapshot={snapshot}", *source]
 
 
 def submit(entrypoint: list[str], environment: Mapping[str, str]) -> None:

@@ -87,7 +87,7 @@ def application(config: ServeConfig) -> dict[str, Any]:
     code = job.get("working_dir") or f"local://{os.getcwd()}"
     return {
         "proxy_location": "HeadOnly" if config.host == "127.0.0.1" else "EveryNode",
-        "http_options": {"host": config.host, "port": config.port},
+        "http_options": {"host": config.host, "port": config.port, "request_timeout_s": config.timeout_s},
         "applications": [
             {
                 "name": APPLICATION,
@@ -135,6 +135,7 @@ def snapshot_request(config: Paint, predictor: Predictor) -> dict[str, Any]:
         "box_size": real.box_size,
         "name": config.snapshot.name,
         "n_particles": len(particles.pos),
+        "provenance": config.source or str(config.snapshot),
     }
 
 

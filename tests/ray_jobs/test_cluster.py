@@ -13,11 +13,14 @@ from ray_jobs.cluster import answers, free_port, local_head, session_members
 
 pytestmark = pytest.mark.ray
 
+LOOPBACK = "0100007F"
 
-def listeners() -> set[str]:
-    """Local addresses (hex ip:port) of all listening TCP sockets."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {row[1] for row in rows if row[3] == "0A"}
+
+def listening(port: int) -> set[str]:
+    """Hexadecimal local addresses of the TCP sockets that listen on `port`."""
+    tables = [Path("/proc/net") / name for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")}
 
 
 def children() -> set[int]:
@@ -32,8 +35,8 @@ def parent(pid: int) -> int | None:
         return None
 
 
-def test_a_head_of_our_own_asks_for_a_token_stays_on_loopback_and_leaves_nothing(tmp_path: Path) -> None:
-    before, families = listeners(), children()
+def test_a_head_of_our_own_asks_for_a_token_shows_its_dashboard_on_loopback_and_leaves_nothing(tmp_path: Path) -> None:
+    families = children()
     with local_head(tmp_path / "head.log", num_cpus=1) as environment:
         (session,) = children() - families
         members = session_members(session)
@@ -41,8 +44,7 @@ def test_a_head_of_our_own_asks_for_a_token_stays_on_loopback_and_leaves_nothing
         assert answers(environment)
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{environment['RAY_ADDRESS']}/api/jobs/", timeout=10)
-        opened = {address.partition(":")[0] for address in listeners() - before}
-        assert opened == {"0100007F"}
+        assert listening(int(environment["RAY_ADDRESS"].rpartition(":")[2])) == {LOOPBACK}
     assert session_members(session) == []
 
 
