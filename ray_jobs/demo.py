@@ -30,8 +30,11 @@ STEPS = {
     "evaluate": "configs/evaluate/painter.yaml",
     "paint": "configs/paint/demo.yaml",
 }
-CLIENT_CHATTER = re.compile(
-    r"\S+ \S+ (INFO|SUCC|WARNING) (cli|sdk|dashboard_sdk|job_manager|packaging|working_dir)\.py:"
+ACTOR = re.compile(r"(\x1b\[\d+m)?\((?P<actor>\w+)[^)]*\)(\x1b\[0m)? ")
+CHATTER = re.compile(
+    r"\S+ \S+\s(INFO|SUCC|WARNING) (cli|(dashboard_)?sdk|job_manager|packaging|working_dir|worker)\.py:"
+    r"|Reporting training result|Checkpoint successfully created|Setting up process group|Moving model|Wrapping"
+    r'|\{"benchmark"'
 )
 REPEATED_LOG = re.compile(r"Status message: Job entrypoint command failed")
 
@@ -116,12 +119,14 @@ def runtime_environment() -> str:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Print the job's own lines as they come, without those the submitting client adds about itself."""
+    """Print the job's own lines as they come, without what Ray says about itself."""
     for line in lines:
         if REPEATED_LOG.search(line):
             return
-        if not CLIENT_CHATTER.match(line):
-            print(line, end="", flush=True)
+        actor = ACTOR.match(line)
+        own = line[actor.end() :] if actor else line
+        if not CHATTER.match(own) and not (actor and actor["actor"] == "TrainController"):
+            print(own, end="", flush=True)
 
 
 def report() -> None:
