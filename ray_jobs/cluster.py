@@ -22,7 +22,7 @@ import ray
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 8.0
 OBJECT_STORE_BYTES = 512 * 1024**2
 
 
@@ -113,15 +113,21 @@ def answers(environment: Mapping[str, str]) -> bool:
 
 def stop(head: subprocess.Popen[bytes]) -> None:
     """End the head and everything it started: first politely, then not."""
-    members = session_members(head.pid)
-    if head.poll() is None:
-        head.terminate()
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    while time.monotonic() < deadline and (head.poll() is None or session_members(head.pid)):
-        time.sleep(0.2)
-    for pid in {*members, *session_members(head.pid)} & set(session_members(head.pid)):
-        kill(pid)
-    head.wait(timeout=STOP_TIMEOUT_S)
+    head.terminate()
+    if not gone(head, STOP_TIMEOUT_S):
+        for pid in session_members(head.pid):
+            kill(pid)
+        gone(head, STOP_TIMEOUT_S)
+
+
+def gone(head: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Whether the head and its session end within `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while head.poll() is None or session_members(head.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def session_members(session: int) -> list[int]:
@@ -131,9 +137,11 @@ def session_members(session: int) -> list[int]:
 
 
 def session_of(pid: int) -> int | None:
+    """The session of a live process; None for a dead one that nobody has asked about yet."""
     try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return None if state == "Z" else os.getsid(pid)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
 
 

@@ -36,7 +36,9 @@ CHATTER = re.compile(
     r"|Reporting training result|Checkpoint successfully created|Setting up process group|Moving model|Wrapping"
     r'|\{"benchmark"'
 )
-REPEATED_LOG = re.compile(r"Status message: Job entrypoint command failed")
+REPEATED_LOG = "Status message: Job entrypoint command failed"
+NO_AGENT = "No available agent to submit job"
+N_SUBMISSIONS = 6
 
 
 def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to paint in the end")] = None) -> None:
@@ -95,20 +97,32 @@ def paint_overrides(snapshot: Path | None) -> list[str]:
 
 
 def submit(entrypoint: list[str], environment: Mapping[str, str]) -> None:
-    """`ray job submit`, its log streamed; leaves no job behind when interrupted; exits with 1 if the job failed."""
+    """`ray job submit`, its log streamed; leaves no job behind when interrupted; exits with 1 if the job failed.
+
+    A head that has just started on a busy machine may not take jobs yet: it is asked again.
+    """
+    for _ in range(N_SUBMISSIONS):
+        status, is_early = submit_once(entrypoint, environment)
+        if not is_early:
+            break
+    if status:
+        say(f"{entrypoint[2]} failed; what is done is kept, `make demo` resumes")
+        raise SystemExit(1)
+
+
+def submit_once(entrypoint: list[str], environment: Mapping[str, str]) -> tuple[int, bool]:
+    """The exit code of one `ray job submit`, and whether the cluster could not take it yet."""
     job = f"darkglass-{entrypoint[2].rpartition('.')[2]}-{time.time_ns()}"
     ray = str(Path(sys.executable).parent / "ray")
     command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY), "--log-color=false"]
     command += ["--runtime-env-json", runtime_environment(), "--", *entrypoint]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         try:
-            show(run.stdout or ())
+            is_early = show(run.stdout or ())
         except KeyboardInterrupt:
             subprocess.run([ray, "job", "stop", job], env=environment, check=False, capture_output=True, timeout=60)
             raise
-    if run.returncode:
-        say(f"{entrypoint[2]} failed; what is done is kept, `make demo` resumes")
-        raise SystemExit(1)
+    return run.returncode, is_early
 
 
 def runtime_environment() -> str:
@@ -118,15 +132,17 @@ def runtime_environment() -> str:
     return json.dumps({"env_vars": variables})
 
 
-def show(lines: Iterable[str]) -> None:
-    """Print the job's own lines as they come, without what Ray says about itself."""
+def show(lines: Iterable[str]) -> bool:
+    """Print the job's own lines as they come, without what Ray says about itself; whether it came too early."""
+    is_early = is_over = False
     for line in lines:
-        if REPEATED_LOG.search(line):
-            return
         actor = ACTOR.match(line)
         own = line[actor.end() :] if actor else line
-        if not CHATTER.match(own) and not (actor and actor["actor"] == "TrainController"):
+        is_early = is_early or NO_AGENT in line
+        is_over = is_over or REPEATED_LOG in line
+        if not is_over and not CHATTER.match(own) and not (actor and actor["actor"] == "TrainController"):
             print(own, end="", flush=True)
+    return is_early
 
 
 def report() -> None:

@@ -1,4 +1,5 @@
 """`python -m sim box CONFIG.yaml key=value ... --out FOLDER`: one simulation, serial or under mpiexec.
+With ranks, `mpiexec -n 4 python -m mpi4py -m sim box ...` ends all of them when one fails.
 
 `python -m sim pairs CONFIG.yaml key=value ...`: the paired maps of an ensemble, one simulation after the other.
 """

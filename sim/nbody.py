@@ -1,8 +1,8 @@
 """A particle-mesh N-body run of one slab, as a generator of states. Knows nothing of files or of how ranks talk.
 
 Each particle is on the rank that owns its x plane. Poisson's equation is solved with -1/k^2 and nothing else, and the
-force is a four-point difference of the potential: sharper gradients and window compensation resonate with the particle
-lattice where the mesh is finer than it (see `GRAVITY` in LOG.md).
+force is a four-point difference of the potential. Compensating the windows of CIC would resonate with the particle
+lattice where the mesh is finer than it: 5 % more power at k = 0.25 h/Mpc, 17 % at 1, in a box of 256 Mpc/h (LOG.md).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed")
 
 from ray_jobs.cluster import free_port, local_head
-from ray_jobs.demo import STEPS
+from ray_jobs.demo import STEPS, submit
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -42,7 +42,7 @@ def kill_one_worker():
     while True:
         for entry in Path("/proc").iterdir():
             try:
-                busy = entry.name.isdigit() and b"ray::single_threaded" in (entry / "cmdline").read_bytes()
+                busy = entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::single_threaded")
                 if busy and os.getsid(int(entry.name)) == os.getsid(0):
                     os.kill(int(entry.name), signal.SIGKILL)
                     print("killed one worker", flush=True)
@@ -65,7 +65,7 @@ def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = F
     done = subprocess.run(
         [sys.executable, "-c", ENSEMBLE_ON, *arguments],
         cwd=repository,
-        env={**os.environ, "DARKGLASS_HOME": str(home), "PYTHONPATH": str(repository)},
+        env={**os.environ, "DARKGLASS_HOME": str(home), "DARKGLASS_COMMIT": "test", "PYTHONPATH": str(repository)},
         capture_output=True,
         text=True,
         timeout=240,
@@ -120,33 +120,29 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]
         yield environment
 
 
-def submit(repository: Path, home: Path, environment: Mapping[str, str], step: str, *more: str) -> str:
-    variables = {"DARKGLASS_HOME": str(home), "WANDB_MODE": "disabled"}
-    command = [str(Path(sys.executable).parent / "ray"), "job", "submit", "--working-dir", str(repository)]
-    command += ["--runtime-env-json", json.dumps({"env_vars": variables}), "--", "python", "-m", f"ray_jobs.{step}"]
-    command += [STEPS[step], *OVERRIDES[step], *more]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_every_step_runs_as_a_job(
-    repository: Path, one_worker: Path, head: Mapping[str, str], tmp_path: Path, request: pytest.FixtureRequest
+    one_worker: Path,
+    head: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    def run(step: str, *more: str) -> str:
+        submit(["python", "-m", f"ray_jobs.{step}", STEPS[step], *OVERRIDES[step], *more], head)
+        return capfd.readouterr().out
+
+    monkeypatch.setenv("DARKGLASS_HOME", str(tmp_path))
     for folder in ("boxes", "pairs"):
         (tmp_path / folder).symlink_to(one_worker / folder)
-    submit(repository, tmp_path, head, "train")
-    assert "nothing to do" in submit(repository, tmp_path, head, "train")
-    submit(repository, tmp_path, head, "evaluate")
-    submit(repository, tmp_path, head, "paint", f"serve.port={free_port()}", *real_snapshot(request))
+    assert "train: 4/4 steps" in run("train")
+    assert "nothing to do" in run("train")
+    assert "amplitude filter" in run("evaluate")
+    one_of_ours = next((one_worker / "boxes").glob("box_*/snap_*.hdf5"))
+    run("paint", f"serve.port={free_port()}", f"snapshot={one_of_ours}")
     rows = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["rows"]
     assert {"identity", "painter"} <= {row["method"] for row in rows}
+    assert list((tmp_path / "painter" / "tensorboard").glob("events.*"))
     painted = json.loads((tmp_path / "painted" / "paint.json").read_text())
     assert painted["held_out"]["max_relative_difference"] < 1e-5
+    assert painted["snapshot"]["n_particles"] == 32**3
     assert np.load(tmp_path / "painted" / "held_out.npz")["painted"].shape == (3, 32, 32)
-
-
-def real_snapshot(request: pytest.FixtureRequest) -> list[str]:
-    """The override that names one of our own snapshots: pixel size and depth agree with the model's by construction."""
-    boxes = request.getfixturevalue("one_worker") / "boxes"
-    return [f"snapshot={next(boxes.glob('box_*/snap_*.hdf5'))}"]

@@ -53,6 +53,21 @@ def test_short_steps_are_quinns() -> None:
     np.testing.assert_allclose(step.first + step.second, 1.5 * PLANCK.omega_m * da / (middle**2 * rate), rtol=1e-5)
 
 
+def test_outputs_share_the_steps_by_length() -> None:
+    """From a = 1/50 to 1/3, 1/2 and 1 of seven steps: 2.2, 1.2 and 3.6."""
+    steps = schedule(BOX)
+    assert [i + 1 for i, step in enumerate(steps) if step.output is not None] == [2, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("redshifts", "n_steps", "ends"),
+    [((0.03, 0.02, 0.01, 0.0), 6, [3, 4, 5, 6]), ((48.9, 48.8, 0.0), 3, [1, 2, 3])],
+)
+def test_close_outputs_have_a_step_each(redshifts: tuple[float, ...], n_steps: int, ends: list[int]) -> None:
+    steps = schedule(BOX.model_copy(update={"redshifts": redshifts, "n_steps": n_steps}))
+    assert [i + 1 for i, step in enumerate(steps) if step.output is not None] == ends
+
+
 def test_too_few_steps_for_the_outputs_are_refused() -> None:
     with pytest.raises(ValueError, match="n_steps: expected at least one step for each of 3 redshifts, got 2"):
         schedule(BOX.model_copy(update={"n_steps": 2}))
