@@ -30,42 +30,59 @@ OVERRIDES = {
     "paint": ["serve.checkpoint=painter/final", "data=pairs", "out=painted"],
 }
 
-ENSEMBLE_ON = """
+KILL_ONE = """
 import os, signal, sys, threading, time
 from pathlib import Path
-import ray
-from configs import Ensemble, Pairs, load
-from ray_jobs.produce import produce
-from ray_jobs.simulate import simulate
 
-def kill_one_worker():
+def kill_one(title, after):
+    while not after.exists():
+        time.sleep(0.005)
     while True:
         for entry in Path("/proc").iterdir():
             try:
-                busy = entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::single_threaded")
-                if busy and os.getsid(int(entry.name)) == os.getsid(0):
+                found = entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(title)
+                if found and os.getsid(int(entry.name)) == os.getsid(0):
                     os.kill(int(entry.name), signal.SIGKILL)
                     print("killed one worker", flush=True)
                     return
             except (FileNotFoundError, ProcessLookupError):
                 continue
-        time.sleep(0.005)
 
-n_workers, kills, boxes, pairs = int(sys.argv[1]), sys.argv[2] == "kill", *map(str.split, sys.argv[3:5])
+def kill_later(title, after):
+    threading.Thread(target=kill_one, args=(title, after), daemon=True).start()
+
+import ray
+n_workers, kills, home = int(sys.argv[1]), sys.argv[2] == "kill", Path(os.environ["DARKGLASS_HOME"])
+"""
+
+ENSEMBLE = """
+from configs import Ensemble, Pairs, load
+from ray_jobs.produce import produce
+from ray_jobs.simulate import simulate
 ray.init(address="local", num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
 if kills:
-    threading.Thread(target=kill_one_worker, daemon=True).start()
-simulate(load(Ensemble, "configs/box/demo.yaml", boxes))
-produce(load(Pairs, "configs/pairs/demo.yaml", pairs))
+    kill_later(b"ray::single_threaded", home)
+simulate(load(Ensemble, "configs/box/demo.yaml", sys.argv[3].split()))
+produce(load(Pairs, "configs/pairs/demo.yaml", sys.argv[4].split()))
+"""
+
+TRAIN = """
+from configs import Train, load
+from ray_jobs.train import train
+ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+if kills:
+    kill_later(b"ray::RayTrainWorker", home / "painter" / "checkpoints" / "step_000004")
+train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), f"n_workers={n_workers}"]))
 """
 
 
-def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = False) -> str:
-    arguments = [str(n_workers), "kill" if kill else "-", " ".join(BOXES), " ".join(PAIRS).replace(", ", ",")]
+def run_script(script: str, repository: Path, home: Path, n_workers: int, *overrides: list[str], kill: bool) -> str:
+    arguments = [str(n_workers), "kill" if kill else "-", *(" ".join(o).replace(", ", ",") for o in overrides)]
+    settings = {"DARKGLASS_HOME": str(home), "DARKGLASS_COMMIT": "test", "PYTHONPATH": str(repository)}
     done = subprocess.run(
-        [sys.executable, "-c", ENSEMBLE_ON, *arguments],
+        [sys.executable, "-c", KILL_ONE + script, *arguments],
         cwd=repository,
-        env={**os.environ, "DARKGLASS_HOME": str(home), "DARKGLASS_COMMIT": "test", "PYTHONPATH": str(repository)},
+        env={**os.environ, **settings},
         capture_output=True,
         text=True,
         timeout=240,
@@ -74,6 +91,19 @@ def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = F
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = False) -> str:
+    return run_script(ENSEMBLE, repository, home, n_workers, BOXES, PAIRS, kill=kill)
+
+
+def run_training(repository: Path, home: Path, pairs: Path, n_workers: int, *, kill: bool = False) -> list[float]:
+    """The training loss of every step."""
+    overrides = [f"data={pairs}", "out=painter", "n_steps=12", "validate_every=4", "batch_size=4", "net.width=4"]
+    output = run_script(TRAIN, repository, home, n_workers, overrides, kill=kill)
+    assert ("killed one worker" in output) == kill
+    lines = (home / "painter" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["train/loss"] for line in lines]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -112,6 +142,21 @@ def test_a_second_run_makes_nothing_again_and_a_damaged_shard_is_made_again(repo
     assert "3 of 4 simulations are there already" in output
     assert hashes(one_worker / "pairs") == before
     assert {file: file.stat().st_mtime_ns for file in untouched} == untouched
+
+
+def test_training_is_the_same_on_one_worker_and_on_two_of_which_one_is_killed(
+    repository: Path, one_worker: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "killed")]
+    one, two, killed = (
+        run_training(repository, folder, one_worker / "pairs", n_workers, kill=folder.name == "killed")
+        for folder, n_workers in zip(folders, (1, 2, 2), strict=True)
+    )
+    assert len(one) == 12
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    assert killed == two
+    weights = [folder / "painter" / "final" / "weights.safetensors" for folder in folders[1:]]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 @pytest.fixture(scope="module")
