@@ -196,6 +196,27 @@ def maps_figure(
     return figure
 
 
+def painted_figure(dmo: NDArray, painted: NDArray, box_size: float, *, channels: tuple[str, ...], title: str) -> Figure:
+    """One row: the input (H, W) and the painted channels (c, H, W); input and total share a scale."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.1 * (1 + len(channels)), 4.6), layout="constrained")
+        panels, bars = figure.subplots(2, 1 + len(channels), height_ratios=[1, 0.04], squeeze=False)
+        shared = density_scale(dmo, painted[channels.index("total")])
+        scales = [
+            shared,
+            *(
+                shared if name == "total" else density_scale(x, channel=name)
+                for name, x in zip(channels, painted, strict=True)
+            ),
+        ]
+        names = ("dark matter only", *(f"painted {name}" for name in channels))
+        for axes, bar, name, density, scale in zip(panels, bars, names, (dmo, *painted), scales, strict=True):
+            draw_bar(bar, draw_map(axes, density, box_size, scale), scale)
+            axes.set_title(name)
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
 def scientific(value: float) -> str:
     """10¹², 3×10¹¹, −10⁹: as short as it is exact to one digit."""
     if value == 0:

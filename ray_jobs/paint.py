@@ -19,6 +19,7 @@ from configs import ConfigError, Paint, provenance
 from configs import Serve as ServeConfig
 from configs.command import command
 from configs.files import replacing
+from learn.figures import painted_figure
 from learn.predict import Predictor
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -156,6 +157,10 @@ def painted(name: str, request: dict[str, Any], url: str, predictor: Predictor, 
     }
     with replacing(out / f"{name}.npz") as temporary:
         np.savez(temporary, painted=answer, local=local, **arrays)
+    with replacing(out / f"{name}.png") as temporary:
+        title = str(request.get("provenance", request.get("simulation")))
+        channels = predictor.meta.target_channels
+        painted_figure(request["input"], answer, request["box_size"], channels=channels, title=title).savefig(temporary)
     described = {key: value for key, value in request.items() if key not in ("input", "truth")}
     return {**described, "max_abs_difference": difference, "max_relative_difference": relative, "seconds": seconds}
 

@@ -190,4 +190,5 @@ def test_every_step_runs_as_a_job(
     painted = json.loads((tmp_path / "painted" / "paint.json").read_text())
     assert painted["held_out"]["max_relative_difference"] < 1e-5
     assert painted["snapshot"]["n_particles"] == 32**3
+    assert (tmp_path / "painted" / "snapshot.png").read_bytes().startswith(b"\x89PNG")
     assert np.load(tmp_path / "painted" / "held_out.npz")["painted"].shape == (3, 32, 32)
