@@ -18,7 +18,8 @@ from learn import checkpoint
 from learn.checkpoint import Meta
 from learn.methods import METHODS, Method
 
-PIXEL_TOLERANCE = 0.05  # relative: structure half a tenth larger or smaller is within what augmentation blurs
+PIXEL_TOLERANCE = 0.01
+"""Largest relative difference between the pixel size of a map and that of the training maps."""
 
 Maps = NDArray[np.float32]
 
@@ -46,10 +47,15 @@ class Predictor:
         """What must divide both sides of a map."""
         return self.meta.config.net.stride
 
+    @property
+    def min_side(self) -> int:
+        """Fewest pixels along a side: the coarsest level needs two to pad."""
+        return 2 * self.stride
+
     def __call__(self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None) -> Maps:
         """Maps (B, H, W) or (B, 1, H, W) and parameters (B, p), or None for the defaults -> (B, 3, H, W) float32.
 
-        `pixel_size` [Mpc/h], where given, must be that of the training maps within 5 %. ValueError says what is wrong.
+        `pixel_size` [Mpc/h], where given, must be that of the training maps within 1 %. ValueError says what is wrong.
         """
         maps = np.ascontiguousarray(maps, dtype=np.float32)
         if maps.ndim == 4 and maps.shape[1] == 1:
@@ -58,7 +64,7 @@ class Predictor:
             raise ValueError(f"maps: shape (B, H, W) or (B, 1, H, W) with B >= 1, got {maps.shape}")
         for one in maps:
             self.check(one)
-        self._check_pixel_size(pixel_size)
+        self.check_pixel_size(pixel_size)
         return self._paint(maps, self._check_params(params, len(maps)))
 
     def check(self, one: ArrayLike) -> None:
@@ -69,12 +75,20 @@ class Predictor:
         height, width = values.shape
         if height % self.stride or width % self.stride or not values.size:
             raise ValueError(f"map: height and width divisible by {self.stride}, got {height} x {width} pixels")
+        if min(values.shape) < self.min_side:
+            raise ValueError(f"map: at least {self.min_side} pixels along each side, got {height} x {width}")
         if not np.isfinite(values).all():
             raise ValueError(f"map: finite pixels, got {np.count_nonzero(~np.isfinite(values))} that are not")
         if values.min() < 0:
             raise ValueError(f"map: surface density >= 0, got a smallest pixel of {values.min():.6g}")
         if not values.max() > 0:
             raise ValueError("map: some mass, got zero in every pixel")
+
+    def check_pixel_size(self, pixel_size: float | None) -> None:
+        """ValueError unless `pixel_size` [Mpc/h] is absent or that of the training maps."""
+        trained = self.meta.pixel_size
+        if pixel_size is not None and not abs(pixel_size / trained - 1) <= PIXEL_TOLERANCE:
+            raise ValueError(f"pixel_size: expected {trained:g} Mpc/h within {PIXEL_TOLERANCE:.0%}, got {pixel_size:g}")
 
     def params_from(self, values: Mapping[str, float]) -> Maps:
         """Parameters by name -> (p,); the training mean where one is missing. ValueError lists the names."""
@@ -106,8 +120,3 @@ class Predictor:
         if not np.isfinite(params).all():
             raise ValueError(f"params: finite numbers, got {np.count_nonzero(~np.isfinite(params))} that are not")
         return params
-
-    def _check_pixel_size(self, pixel_size: float | None) -> None:
-        trained = self.meta.pixel_size
-        if pixel_size is not None and not abs(pixel_size / trained - 1) <= PIXEL_TOLERANCE:
-            raise ValueError(f"pixel_size: {trained:g} Mpc/h within {PIXEL_TOLERANCE:.0%}, got {pixel_size:g}")

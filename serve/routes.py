@@ -41,8 +41,6 @@ NPY = "application/x-npy"
 JSON = "application/json"
 KINDS = {NPY: NPY, "application/octet-stream": NPY, "application/npy": NPY, JSON: JSON}
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
-PIXEL_TOLERANCE = 0.01
-"""Largest relative difference between the pixel size of a request and that of the model."""
 
 Floats = NDArray[np.float32]
 Paint = Callable[[Floats, Floats], Awaitable[Floats]]
@@ -58,7 +56,12 @@ class Painter(Protocol):
     @property
     def stride(self) -> int: ...
 
+    @property
+    def min_side(self) -> int: ...
+
     def check(self, one: Floats, /) -> None: ...
+
+    def check_pixel_size(self, pixel_size: float | None, /) -> None: ...
 
     def params_from(self, values: Mapping[str, float], /) -> Floats: ...
 
@@ -125,9 +128,8 @@ class Desk:
             numbers, values, pixel_size = as_array(asked.map, self._max_side), asked.params, asked.pixel_size
             if query:
                 raise ValueError(f"query: expected parameters in the JSON body, got {next(iter(query))!r} in the query")
-        refuse_pixel_size(pixel_size, self.model.pixel_size)
+        self._predictor.check_pixel_size(pixel_size)
         map = single_precision(numbers)
-        refuse_small(map.shape, self.model.min_pixels)
         self._predictor.check(map)
         return Question(map, self.parameters(values))
 
@@ -212,18 +214,6 @@ def query_values(query: QueryParams) -> dict[str, float]:
     return values
 
 
-def refuse_pixel_size(asked: float | None, expected: float) -> None:
-    """ValueError unless `asked` is absent or within PIXEL_TOLERANCE of `expected`."""
-    if asked is not None and not abs(asked - expected) <= PIXEL_TOLERANCE * expected:
-        raise ValueError(f"pixel_size: expected {expected} Mpc/h, which the model was trained on, got {asked}")
-
-
-def refuse_small(shape: tuple[int, ...], min_side: int) -> None:
-    """ValueError where the coarsest level of a network would have a side of one pixel, which it cannot pad."""
-    if min(shape) < min_side:
-        raise ValueError(f"map: expected at least {min_side} pixels along each side, got shape {shape}")
-
-
 def single_precision(numbers: NDArray) -> Floats:
     """`numbers` as contiguous float32; ValueError unless all are finite, also after the conversion."""
     with np.errstate(over="ignore"):
@@ -259,7 +249,7 @@ def describe(predictor: Painter, config: Serve) -> Model:
         box_size=meta.box_size,
         depth=meta.depth,
         stride=predictor.stride,
-        min_pixels=2 * predictor.stride,
+        min_pixels=predictor.min_side,
         max_pixels=config.max_pixels,
         params=[
             Parameter(name=name, default=default)

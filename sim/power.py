@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import camb
@@ -20,6 +21,8 @@ K_CAMB = 20.0
 K_MAX = 1000.0
 """CAMB is asked up to K_CAMB; its linear power is continued to K_MAX."""
 N_TABLE = 1024
+ONE_AT_A_TIME = Lock()
+"""CAMB is not thread-safe, and ranks may be threads."""
 TRIAL_AMPLITUDE = 2e-9
 """A_s of the run that finds which A_s gives the wanted sigma8."""
 
@@ -98,6 +101,7 @@ def _camb_power(cosmology: Cosmology, z: float, amplitude: float, halofit: dict[
     camb_cosmology.set_matter_power(redshifts=[z], kmax=K_CAMB * cosmology.h, nonlinear=halofit is not None)
     if halofit is not None:
         camb_cosmology.NonLinearModel.set_params(**halofit)
-    results = camb.get_results(camb_cosmology)
-    k, _, pk = results.get_matter_power_spectrum(minkh=K_MIN, maxkh=K_CAMB, npoints=N_TABLE)
+    with ONE_AT_A_TIME:
+        results = camb.get_results(camb_cosmology)
+        k, _, pk = results.get_matter_power_spectrum(minkh=K_MIN, maxkh=K_CAMB, npoints=N_TABLE)
     return PowerTable(k, pk[0])

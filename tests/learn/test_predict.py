@@ -121,9 +121,9 @@ def test_a_call_that_makes_no_sense_is_refused_in_words(predictor: Predictor, ma
         predictor(maps, params[:2])
     with pytest.raises(ValueError, match="params: finite"):
         predictor(maps, params * np.nan)
-    with pytest.raises(ValueError, match=r"pixel_size: 0\.5 Mpc/h within 5%, got 0\.6"):
+    with pytest.raises(ValueError, match=r"pixel_size: expected 0\.5 Mpc/h within 1%, got 0\.6"):
         predictor(maps, pixel_size=0.6)
-    np.testing.assert_array_equal(predictor(maps, pixel_size=0.51), predictor(maps))
+    np.testing.assert_array_equal(predictor(maps, pixel_size=0.502), predictor(maps))
 
 
 def test_a_checkpoint_of_an_unknown_method_is_refused(trained: Path, tmp_path: Path) -> None:
