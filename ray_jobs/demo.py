@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +47,8 @@ def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to p
     with user_errors("make demo"):
         snapshot = find_snapshot(data)
     start = time.monotonic()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
     try:
         run_steps(snapshot)
         report()
@@ -53,6 +56,11 @@ def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to p
         say("stopped; `make demo` resumes where it was")
         raise SystemExit(130) from None
     say(f"done in {time.monotonic() - start:.0f} s: open {home() / OUT / 'report.html'}")
+
+
+def interrupt(*_: object) -> None:
+    """Treat a closed terminal or a polite kill as a Ctrl-C, so that nothing is left behind."""
+    raise KeyboardInterrupt
 
 
 def find_snapshot(data: Path | None) -> Path | None:
@@ -114,7 +122,8 @@ def submit_once(entrypoint: list[str], environment: Mapping[str, str]) -> tuple[
     """The exit code of one `ray job submit`, and whether the cluster could not take it yet."""
     job = f"darkglass-{entrypoint[2].rpartition('.')[2]}-{time.time_ns()}"
     ray = str(Path(sys.executable).parent / "ray")
-    command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY), "--log-color=false"]
+    command = [ray, "job", "submit", "--submission-id", job, "--working-dir", str(REPOSITORY)]
+    command += ["--log-style=record", "--log-color=false"]
     command += ["--runtime-env-json", runtime_environment(), "--", *entrypoint]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         try:
