@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_SNAPSHOT = Path("nbody/abacus_n64/mini_n64_l32_z0.npz")
 REAL_SOURCE = "test box of abacusutils, made with the AbacusSummit N-body code"
 STEPS = {
-    "simulate": "configs/box/demo.yaml",
+    "simulate": "configs/ensemble/demo.yaml",
     "produce": "configs/pairs/demo.yaml",
     "train": "configs/train/painter.yaml",
     "evaluate": "configs/evaluate/painter.yaml",

@@ -1,6 +1,8 @@
 """`python -m sim box CONFIG.yaml key=value ... --out FOLDER`: one simulation, serial or under mpiexec.
 With ranks, `mpiexec -n 4 python -m mpi4py -m sim box ...` ends all of them when one fails.
 
+`python -m sim ensemble CONFIG.yaml key=value ...`: many boxes, one after the other.
+
 `python -m sim pairs CONFIG.yaml key=value ...`: the paired maps of an ensemble, one simulation after the other.
 """
 
@@ -13,10 +15,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from configs import Box, Pairs, load, resolve
+from configs import Box, Ensemble, Pairs, load, resolve
 from configs.command import add, describe_fields, user_errors
 from sim import pairs
-from sim.ensemble import Member, is_complete, simulate_steps
+from sim.ensemble import Member, is_complete, members, simulate, simulate_steps
 from sim.parallel import Comm, MpiComm, SerialComm, set_threads
 
 PROG = "python -m sim"
@@ -63,6 +65,18 @@ def run_box(config: Box, out: Path, comm: Comm) -> None:
     announce(f"{out}: {len(config.redshifts)} snapshots", comm)
 
 
+def run_ensemble(config: Ensemble) -> None:
+    """Run every box that is missing, one after the other, with a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("boxes", total=config.n_boxes)
+        for member in members(config):
+            progress.update(task, description=member.id)
+            simulate(member, config.out)
+            progress.advance(task)
+    announce(f"{config.out}: {config.n_boxes} boxes", SerialComm())
+
+
 def run_pairs(config: Pairs) -> None:
     """Make the shards that are missing with a progress bar, then the manifest."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -79,6 +93,7 @@ def announce(line: str, comm: Comm) -> None:
         print(line)
 
 
+add(app, Ensemble, run_ensemble, name="ensemble", prog=f"{PROG} ensemble", summary="Run many boxes, one by one.")
 add(app, Pairs, run_pairs, name="pairs", prog=f"{PROG} pairs", summary="Make the paired maps of an ensemble.")
 
 

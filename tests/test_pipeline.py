@@ -62,7 +62,7 @@ from ray_jobs.simulate import simulate
 ray.init(address="local", num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
 if kills:
     kill_later(b"ray::single_threaded", home)
-simulate(load(Ensemble, "configs/box/demo.yaml", sys.argv[3].split()))
+simulate(load(Ensemble, "configs/ensemble/demo.yaml", sys.argv[3].split()))
 produce(load(Pairs, "configs/pairs/demo.yaml", sys.argv[4].split()))
 """
 

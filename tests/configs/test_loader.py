@@ -121,7 +121,8 @@ def test_a_ray_job_never_writes_into_its_throw_away_copy(tmp_path: Path, monkeyp
 
 
 FOLDERS: dict[str, type[Frozen]] = {
-    "box": Ensemble,
+    "box": Box,
+    "ensemble": Ensemble,
     "pairs": Pairs,
     "train": Train,
     "evaluate": Evaluate,

@@ -30,6 +30,14 @@ def test_a_box_is_run_once(tmp_path: Path) -> None:
     assert run(tmp_path) == (0, f"{tmp_path}/out: complete already\n")
 
 
+def test_an_ensemble_is_run_box_by_box(tmp_path: Path) -> None:
+    box = "\n".join(f"  {line}" for line in CONFIG.strip().splitlines())
+    (tmp_path / "many.yaml").write_text(f"box:\n{box}\nn_boxes: 2\nseed: 1\nout: {tmp_path}/boxes\n")
+    result = CliRunner().invoke(app, ["ensemble", str(tmp_path / "many.yaml")])
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, f"{tmp_path}/boxes: 2 boxes")
+    assert sorted(path.parent.name for path in tmp_path.glob("boxes/*/box.json")) == ["box_0000", "box_0001"]
+
+
 def test_another_box_is_refused_in_one_line(tmp_path: Path) -> None:
     run(tmp_path)
     code, output = run(tmp_path, "n_steps=3")
