@@ -83,6 +83,9 @@ def head_command(port: int, num_cpus: int | None) -> list[str]:
         f"--node-ip-address={LOOPBACK}",
         f"--dashboard-host={LOOPBACK}",
         f"--dashboard-port={port}",
+        # Their defaults are fixed: a second Ray on this machine would never take a job.
+        f"--dashboard-agent-listen-port={free_port()}",
+        f"--ray-client-server-port={free_port()}",
         f"--object-store-memory={OBJECT_STORE_BYTES}",
         *cores,
     ]

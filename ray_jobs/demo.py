@@ -39,7 +39,7 @@ CHATTER = re.compile(
 )
 REPEATED_LOG = "Status message: Job entrypoint command failed"
 NO_AGENT = "No available agent to submit job"
-N_SUBMISSIONS = 6
+N_SUBMISSIONS = 3
 
 
 def demo(data: Annotated[Path | None, typer.Option(help="an N-body snapshot to paint in the end")] = None) -> None:
