@@ -173,6 +173,16 @@ def _tsc(d: np.float32) -> tuple[Any, Any, Any]:
     return half * below * below, np.float32(0.75) - s * s, half * above * above
 
 
+@njit(cache=True, inline="always")
+def _cic(ux: np.float32, uy: np.float32, uz: np.float32, plane: int, n: int) -> tuple[Any, ...]:
+    """Distance to `plane`, rows y and y1, columns z and z1 of a cloud at u cells, weights of (y, z) to (y1, z1)."""
+    one = np.float32(1)
+    y, z = _cell(uy, n, 2), _cell(uz, n, 2)
+    dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+    y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
+    return dx, y, z, y1, z1, (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+
+
 @njit(cache=True)
 def _paint_cic(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
@@ -180,11 +190,7 @@ def _paint_cic(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-un
     one = np.float32(1)
     for j in range(lo, hi):
         p = order[j]
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
-        y, z = _cell(uy, n, 2), _cell(uz, n, 2)
-        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
-        y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
-        w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+        dx, y, z, y1, z1, w00, w01, w10, w11 = _cic(pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale, plane, n)
         for step in range(2):
             wx = dx if step else one - dx
             mesh[i + step, y, z] += wx * w00
@@ -272,11 +278,7 @@ def _gather_cic(out, lower, upper, pos, order, lo, hi, scale, plane):  # type: i
     one = np.float32(1)
     for j in range(lo, hi):
         p = order[j]
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
-        y, z = _cell(uy, n, 2), _cell(uz, n, 2)
-        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
-        y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
-        w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+        dx, y, z, y1, z1, w00, w01, w10, w11 = _cic(pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale, plane, n)
         for c in range(3):
             near = w00 * lower[y, z, c] + w01 * lower[y, z1, c] + w10 * lower[y1, z, c] + w11 * lower[y1, z1, c]
             far = w00 * upper[y, z, c] + w01 * upper[y, z1, c] + w10 * upper[y1, z, c] + w11 * upper[y1, z1, c]
