@@ -24,13 +24,17 @@ class Frozen(BaseModel):
 
 
 class Cosmology(Frozen):
-    """Flat LCDM without radiation, as an N-body code sees it."""
+    """Flat, without photons: matter, of which neutrinos may be a part, and dark energy with w = w0 + wa (1 - a)."""
 
     omega_m: float = Field(gt=0.05, lt=1.0, description="matter density at z=0, over critical")
     omega_b: float = Field(gt=0.0, lt=0.3, description="baryon density at z=0, over critical")
     h: float = Field(gt=0.3, lt=1.5, description="H0 / (100 km/s/Mpc)")
     n_s: float = Field(gt=0.5, lt=1.5, description="slope of the primordial power spectrum")
     sigma8: float = Field(gt=0.1, lt=2.0, description="linear rms of the density in 8 Mpc/h spheres at z=0")
+
+    m_nu: float = Field(0.0, ge=0.0, le=2.0, description="sum of the masses of three equal neutrinos [eV]")
+    w0: float = Field(-1.0, gt=-3.0, lt=-0.33, description="equation of state of dark energy today")
+    wa: float = Field(0.0, gt=-3.0, lt=1.0, description="how fast it changes: w = w0 + wa (1 - a)")
 
     @model_validator(mode="after")
     def baryons_are_matter(self) -> Self:
@@ -41,6 +45,20 @@ class Cosmology(Frozen):
     @property
     def baryon_fraction(self) -> float:
         return self.omega_b / self.omega_m
+
+
+class Lightcone(Frozen):
+    """Mass planes on the past light cone of an observer at z=0, and the convergence of galaxies behind them."""
+
+    field_deg: float = Field(gt=0, le=90, description="side of the square field, flat sky [degree]")
+    n_pixels: int = Field(ge=8, le=16384, description="pixels along one side of the convergence map")
+    plane_depth: float = Field(gt=0, description="comoving thickness of a plane; a whole number of them fills the box")
+    plane_pixels: int = Field(ge=8, le=16384, description="pixels along one side of a plane, which shows the whole box")
+    z_source: float = Field(1.0, gt=0, le=10, description="source redshift, or the z0 of `distribution`")
+    distribution: Literal["plane", "smail"] = Field(
+        "plane", description="all sources at z_source, or n(z) ~ z^2 exp(-(z / z_source)^1.5) (Smail et al. 1994)"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of the shifts and turns that hide the repeated box")
 
 
 class Box(Frozen):
@@ -57,16 +75,42 @@ class Box(Frozen):
     )
     n_steps: int = Field(40, ge=1, le=10000, description="kick-drift-kick steps from z_initial to the last output")
     spacing: Literal["a", "log_a", "growth"] = Field("a", description="the steps are uniform in this time variable")
+    integrator: Literal["fastpm", "bullfrog"] = Field("fastpm", description="coefficients of a kick-drift-kick step")
     lpt_order: Literal[1, 2] = Field(2, description="order of the Lagrangian perturbation theory at z_initial")
     assignment: Literal["cic", "tsc"] = Field("cic", description="mass assignment and force interpolation")
+    gradient: Literal["four_point", "spectral"] = Field("four_point", description="how the potential becomes a force")
+    laplacian: Literal["spectral", "seven_point"] = Field("spectral", description="what Poisson's equation inverts")
+    deconvolve: bool = Field(False, description="divide the force by the windows of assignment and interpolation")
     fixed_amplitude: bool = Field(False, description="every mode starts with the rms amplitude (Angulo & Pontzen 2016)")
     paired_phase: bool = Field(False, description="add pi to every phase: the partner of the run with the same seed")
+    power_table: Location | None = Field(
+        None, description="text file of k [h/Mpc] and linear P(k) at z=0 [(Mpc/h)^3], used as it is instead of CAMB's"
+    )
+    snapshots: bool = Field(True, description="write the particles at each output redshift")
+    spectra: bool = Field(False, description="measure P(k) at each output redshift while running")
+    map_pixels: int | None = Field(
+        None, ge=8, le=16384, description="pixels of surface density maps along the three axes at each output redshift"
+    )
+    lightcone: Lightcone | None = Field(None, description="mass planes and convergence maps, made while running")
 
     @model_validator(mode="after")
     def redshifts_fall(self) -> Self:
         falling = all(a > b for a, b in zip((self.z_initial, *self.redshifts), self.redshifts, strict=False))
         if not self.redshifts or not falling or self.redshifts[-1] < 0:
             raise ValueError(f"redshifts falling from below z_initial={self.z_initial} to >= 0, got {self.redshifts}")
+        return self
+
+    @model_validator(mode="after")
+    def planes_fill_the_box(self) -> Self:
+        if self.lightcone is not None:
+            n_planes = self.box_size / self.lightcone.plane_depth
+            if n_planes < 1 or abs(n_planes - round(n_planes)) > 1e-6:
+                depth = self.lightcone.plane_depth
+                raise ValueError(f"lightcone.plane_depth: a whole fraction of box_size={self.box_size}, got {depth}")
+            if self.redshifts[-1] > 0:
+                raise ValueError(
+                    f"redshifts: an end at 0, where the light cone's observer is, got {self.redshifts[-1]}"
+                )
         return self
 
     @property
@@ -80,11 +124,14 @@ class Ensemble(Frozen):
     box: Box = Field(description="the template: each member takes its own seed and varied parameters")
     n_boxes: int = Field(ge=1, le=100_000, description="how many simulations")
     seed: int = Field(ge=0, lt=2**31, description="seed of the design and of the seeds of the boxes")
-    vary: dict[Literal["omega_m", "omega_b", "h", "n_s", "sigma8"], Interval] = Field(
+    vary: dict[Literal["omega_m", "omega_b", "h", "n_s", "sigma8", "m_nu", "w0", "wa"], Interval] = Field(
         default_factory=dict, description="cosmological parameter -> [low, high]"
     )
     out: Location = Field(description="folder of the simulations, one folder each")
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed box is tried again")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="a box writes a checkpoint this often, and resumes from it"
+    )
 
     @model_validator(mode="after")
     def intervals_rise(self) -> Self:

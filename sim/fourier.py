@@ -1,23 +1,27 @@
 """Real Fourier transforms of a mesh in slabs, and the wavenumbers of what comes out.
 
-In Fourier space every rank holds all kx, a range of ky and kz >= 0: broadcast kx, ky, kz and no formula needs to know.
-Knows nothing of particles.
+A mesh is padded: its rows have room for the n // 2 + 1 complex modes that they become, so that a transform needs no
+second mesh. Planes and rows are transformed one at a time, each while it is in the cache. In Fourier space every rank
+holds all kx, a range of ky and kz >= 0: broadcast kx, ky, kz and no formula needs to know. Knows nothing of particles.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
-from sim.parallel import n_threads_of_rank
+from sim import transforms
+from sim.parallel import in_threads
 from sim.slab import Slab
 
 Array = NDArray[Any]
+Rows = Callable[[Array, int], None]
+"""Changes the modes (n, n // 2 + 1) of one ky in place, given the index of that ky among those of this rank."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,71 @@ class Fourier:
 
     def forward(self, mesh: Array) -> Array:
         """Unnormalised sum over cells of mesh * exp(-i k x), in the precision of `mesh`."""
-        workers, comm = n_threads_of_rank(), self.slab.comm
-        if comm.size == 1:
-            return scipy.fft.rfftn(mesh, workers=workers)
-        modes = scipy.fft.rfft2(mesh, workers=workers)
-        received = comm.alltoall(np.split(modes, self.slab.bounds[1:-1], axis=1))
-        return scipy.fft.fft(np.concatenate(received), axis=0, overwrite_x=True, workers=workers)
+        planes = padded(self.slab, mesh.dtype)
+        planes[:, :, : self.slab.n_mesh] = mesh
+        modes = self._columns(planes)
+        _each_row(modes, transforms.forward_rows)
+        return modes
 
     def inverse(self, modes: Array) -> Array:
         """The mesh whose `forward` is `modes`, which is overwritten."""
-        workers, comm, n = n_threads_of_rank(), self.slab.comm, self.slab.n_mesh
-        modes = scipy.fft.ifft(modes, axis=0, overwrite_x=True, workers=workers)
-        if comm.size > 1:
-            received = comm.alltoall(np.split(modes, self.slab.bounds[1:-1], axis=0))
-            modes = np.concatenate(received, axis=1)
-        modes = scipy.fft.ifft(modes, axis=1, overwrite_x=True, workers=workers)
-        return scipy.fft.irfft(modes, n, axis=2, overwrite_x=True, workers=workers)
+        _each_row(modes, transforms.inverse_rows)
+        return self._planes(modes)[:, :, : self.slab.n_mesh]
+
+    def filter(self, planes: Array, change: Rows) -> None:
+        """`change` the modes of padded `planes`, in place. Several rows are changed at a time, in any order."""
+        modes = self._columns(planes)
+
+        def both_ways(block: Array, row: int) -> Array:
+            block = transforms.forward_rows(block, row)
+            change(block, row)
+            return transforms.inverse_rows(block, row)
+
+        _each_row(modes, both_ways)
+        filtered = self._planes(modes)
+        if self.slab.comm.size > 1:
+            planes[:] = filtered
+
+    def _columns(self, planes: Array) -> Array:
+        """Padded planes, transformed along y and z in place and shared out by ky."""
+        n = self.slab.n_mesh
+        modes = planes.view(np.result_type(planes.dtype, np.complex64))
+
+        def transform(begin: int, end: int) -> None:
+            for i in range(begin, end):
+                modes[i] = transforms.forward_plane(planes[i, :, :n])
+
+        in_threads(transform, len(planes))
+        if self.slab.comm.size == 1:
+            return modes
+        return np.concatenate(self.slab.comm.alltoall(np.split(modes, self.slab.bounds[1:-1], axis=1)))
+
+    def _planes(self, modes: Array) -> Array:
+        """The inverse of `_columns`."""
+        n = self.slab.n_mesh
+        if self.slab.comm.size > 1:
+            modes = np.concatenate(self.slab.comm.alltoall(np.split(modes, self.slab.bounds[1:-1])), axis=1)
+        planes = modes.view(modes.real.dtype)
+
+        def transform(begin: int, end: int) -> None:
+            for i in range(begin, end):
+                planes[i, :, :n] = transforms.inverse_plane(modes[i], n)
+
+        in_threads(transform, len(planes))
+        return planes
+
+
+def padded(slab: Slab, dtype: np.dtype | type = np.float32, *, ghosts: int = 0) -> Array:
+    """A mesh of zeros for the planes of `slab` and so many ghost planes, with room for the modes of each row."""
+    n = slab.n_mesh
+    return np.zeros((slab.hi - slab.lo + ghosts, n, 2 * (n // 2 + 1)), dtype)
+
+
+def _each_row(modes: Array, change: Callable[[Array, int], Array]) -> None:
+    """Replace modes[:, row] by what `change` makes of a copy of it."""
+
+    def some(begin: int, end: int) -> None:
+        for row in range(begin, end):
+            modes[:, row] = change(np.ascontiguousarray(modes[:, row]), row)
+
+    in_threads(some, modes.shape[1])

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from sim.fourier import Fourier
 from sim.power import PowerTable
+from sim.slab import Mesh
 
 Modes = NDArray[np.complex64]
-Vectors = NDArray[np.float32]
 
 
 def white_noise(fourier: Fourier, seed: int, *, fixed_amplitude: bool = False, paired_phase: bool = False) -> Modes:
@@ -29,65 +29,74 @@ def white_noise(fourier: Fourier, seed: int, *, fixed_amplitude: bool = False, p
     out = np.empty((len(ix), len(iy), len(iz)), np.complex64)
     low, high = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32)
     _fill_noise(out, ix, iy, iz, fourier.slab.n_mesh, low, high, fixed_amplitude)
-    return -out if paired_phase else out
+    if paired_phase:
+        np.negative(out, out)
+    return out
 
 
 def density_modes(fourier: Fourier, power: PowerTable, noise: Modes) -> Modes:
-    """Modes of a density contrast whose power is `power`: `Fourier.inverse` gives the contrast itself."""
+    """`noise`, made in place the modes of a density contrast whose power is `power`: `inverse` gives the contrast."""
     kx, ky, kz = fourier.k
     n, box_size = fourier.slab.n_mesh, fourier.slab.box_size
-    amplitude = np.empty(noise.shape, np.float32)
+    across = ky[0] ** 2 + kz[0] ** 2
     for i, k_plane in enumerate(kx.ravel()):
-        k = np.sqrt(k_plane**2 + ky[0] ** 2 + kz[0] ** 2)
+        k = np.sqrt(k_plane**2 + across)
         k[k == 0] = 2 * np.pi / box_size
-        amplitude[i] = n**3 * np.sqrt(power(k) / box_size**3)
-    return noise * amplitude
+        noise[i] *= (n**3 * np.sqrt(power(k) / box_size**3)).astype(np.float32)
+    return noise
 
 
-def translated(fourier: Fourier, modes: Modes, by: float) -> Modes:
-    """The field moved by -`by` [Mpc/h] along each axis: its mesh points show what was at `by` from them."""
-    kx, ky, kz = (np.exp(1j * np.float32(by) * k).astype(np.complex64) for k in fourier.k)
-    return modes * kx * ky * kz
+def translate(fourier: Fourier, modes: Modes, by: float) -> None:
+    """Move the field by -`by` [Mpc/h] along each axis: its mesh points show what was at `by` from them."""
+    for k in fourier.k:
+        modes *= np.exp(1j * np.float32(by) * k).astype(np.complex64)
 
 
-def displacement(fourier: Fourier, delta: Modes) -> Vectors:
-    """First-order displacement at the mesh points, (planes, n, n, 3) Mpc/h: minus the divergence is delta."""
-    return _gradient(fourier, delta * _inverse_k2(fourier))
+def potential(fourier: Fourier, delta: Modes) -> Modes:
+    """Modes of the first-order displacement potential: `gradient` of it is a displacement with divergence -delta."""
+    return _over_k2(fourier, delta.copy())
 
 
-def displacement2(fourier: Fourier, delta: Modes) -> Vectors:
-    """Second-order displacement, to be multiplied by D2 ~ -3/7 D1^2 (Scoccimarro 1998, eq. 7 to 9 and D2)."""
-    source = fourier.forward(_second_order_source(fourier, delta * _inverse_k2(fourier)))
-    return _gradient(fourier, -_without_nyquist(fourier, source) * _inverse_k2(fourier))
+def potential2(fourier: Fourier, potential: Modes) -> Modes:
+    """Modes of the second-order potential, from the first: to be multiplied by D2 ~ -3/7 D1^2.
+
+    Scoccimarro 1998, eq. 7 to 9 and D2.
+    """
+    modes = fourier.forward(_second_order_source(fourier, potential))
+    for axis, i in enumerate(fourier.i_modes):
+        # The gradient of a Nyquist mode is not defined.
+        np.moveaxis(modes, axis, 0)[np.abs(i.ravel()) == fourier.slab.n_mesh // 2] = 0
+    return -_over_k2(fourier, modes)
 
 
-def _second_order_source(fourier: Fourier, potential: Modes) -> NDArray[np.float32]:
+def gradient(fourier: Fourier, potential: Modes, axis: int) -> Mesh:
+    """Derivative along `axis` at the mesh points, (planes, n, n) Mpc/h."""
+    return fourier.inverse(1j * fourier.k[axis] * potential)
+
+
+def _second_order_source(fourier: Fourier, potential: Modes) -> Mesh:
     """Sum over pairs i > j of phi_ii phi_jj - phi_ij^2, with -potential = phi: the sign does not matter."""
     kx, ky, kz = fourier.k
-    xx, yy, zz = (fourier.inverse(k * k * potential) for k in (kx, ky, kz))
-    source = xx * yy + (xx + yy) * zz
-    for pair in (kx * ky, kx * kz, ky * kz):
-        source -= fourier.inverse(pair * potential) ** 2
+    diagonal = fourier.inverse(kx * kx * potential)
+    other = fourier.inverse(ky * ky * potential)
+    source = diagonal * other
+    diagonal += other
+    source += diagonal * fourier.inverse(kz * kz * potential)
+    del diagonal, other
+    for first, second in ((kx, ky), (kx, kz), (ky, kz)):
+        source -= fourier.inverse(first * second * potential) ** 2
     return source
 
 
-def _gradient(fourier: Fourier, potential: Modes) -> Vectors:
-    """The real vectors i k potential."""
-    return np.stack([fourier.inverse(1j * k * potential) for k in fourier.k], axis=-1)
-
-
-def _inverse_k2(fourier: Fourier) -> NDArray[np.floating[Any]]:
-    """1/k^2, zero at k=0."""
+def _over_k2(fourier: Fourier, modes: Modes) -> Modes:
+    """`modes` over k^2, zero at k=0, in place."""
     kx, ky, kz = fourier.k
-    k2 = kx**2 + ky**2 + kz**2
-    k2[k2 == 0] = np.inf
-    return 1 / k2
-
-
-def _without_nyquist(fourier: Fourier, modes: Modes) -> Modes:
-    """`modes` with the Nyquist planes zero: the gradient of a Nyquist mode is not defined."""
-    ix, iy, iz = (np.abs(i) != fourier.slab.n_mesh // 2 for i in fourier.i_modes)
-    return modes * (ix & iy & iz)
+    across = ky[0] ** 2 + kz[0] ** 2
+    for i, k_plane in enumerate(kx.ravel()):
+        k2 = k_plane**2 + across
+        k2[k2 == 0] = np.inf
+        modes[i] /= k2
+    return modes
 
 
 @njit(cache=True, inline="always")

@@ -13,16 +13,14 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.parallel import SERIAL, Comm, n_threads_of_rank
-from sim.slab import Mesh, Slab, extended, folded
+from sim.parallel import SERIAL, Comm
+from sim.slab import Mesh, Slab, extended, fold
 
 Positions = NDArray[np.float32]
 Assignment = Literal["cic", "tsc"]
 
 SUPPORT = {"cic": 2, "tsc": 3}
 """Cells that a cloud touches along one axis."""
-REACH = 2
-"""Planes on either side that the four-point gradient needs."""
 N_CHUNKS = 64
 
 
@@ -96,27 +94,27 @@ def sort(pos: Positions, slab: Slab, assignment: Assignment) -> Sorted:
     return Sorted(pos, slab, assignment, order, starts)
 
 
+def row_order(particles: Sorted) -> NDArray[np.int32]:
+    """The order of `particles` with those of a plane by rows along z, stable: neighbours in it share cells."""
+    order = np.empty_like(particles.order)
+    pos, by_plane, starts, scale, *_ = particles.arrays
+    _order_rows(order, pos, by_plane, starts, scale, particles.slab.n_mesh)
+    return order
+
+
 def deposit(particles: Sorted) -> Mesh:
     """Number of particles in each cell of the slab, those that neighbours' clouds bring included."""
     slab = particles.slab
     below, above = ghosts(particles.assignment)
     mesh = np.zeros((slab.hi - slab.lo + below + above, slab.n_mesh, slab.n_mesh), np.float32)
-    _paint(mesh, *particles.arrays)
-    return folded(mesh, slab, below, above)
+    add(particles, mesh)
+    fold(mesh, slab, below, above)
+    return mesh[below : len(mesh) - above]
 
 
-def gradient(particles: Sorted, mesh: Mesh) -> NDArray[np.float32]:
-    """Gradient of `mesh` at the particles, (n, 3): four-point differences, interpolated with the weights of `paint`.
-
-    The differences of a plane are taken when its particles are read: the gradient is never stored on the mesh.
-    """
-    slab = particles.slab
-    below, above = ghosts(particles.assignment)
-    out = np.empty((len(particles.pos), 3), np.float32)
-    wide = extended(mesh, slab, below + REACH, above + REACH)
-    n_blocks = min(n_threads_of_rank(), slab.hi - slab.lo)
-    _read_gradient(out, wide, n_blocks, *particles.arrays)
-    return out
+def add(particles: Sorted, mesh: Mesh) -> None:
+    """Add the clouds to `mesh`: its planes are those of the slab and of `ghosts`, its rows may be padded."""
+    _paint(mesh, particles.slab.n_mesh, *particles.arrays)
 
 
 def _interpolated(particles: Sorted, wide: Mesh) -> NDArray[np.float32]:
@@ -165,6 +163,23 @@ def _scatter(order, pos, cursors, scale, first, n, support):  # type: ignore[no-
             cursors[chunk, plane] += 1
 
 
+@njit(cache=True, parallel=True)
+def _order_rows(order, pos, by_plane, starts, scale, n):  # type: ignore[no-untyped-def]
+    """A counting sort of each plane by row."""
+    for plane in prange(len(starts) - 1):
+        lo, hi = starts[plane], starts[plane + 1]
+        cursor = np.zeros(n + 1, np.int64)
+        for j in range(lo, hi):
+            cursor[_cell(pos[by_plane[j], 1] * scale, n, 2) + 1] += 1
+        cursor[0] = lo
+        for row in range(1, n):
+            cursor[row] += cursor[row - 1]
+        for j in range(lo, hi):
+            row = _cell(pos[by_plane[j], 1] * scale, n, 2)
+            order[cursor[row]] = by_plane[j]
+            cursor[row] += 1
+
+
 @njit(cache=True, inline="always")
 def _tsc(d: np.float32) -> tuple[Any, Any, Any]:
     """Weights of the three cells of a cloud whose first cell is a distance `d` in [.5, 1.5] below its centre."""
@@ -184,9 +199,8 @@ def _cic(ux: np.float32, uy: np.float32, uz: np.float32, plane: int, n: int) -> 
 
 
 @njit(cache=True)
-def _paint_cic(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
-    n = mesh.shape[1]
     one = np.float32(1)
     for j in range(lo, hi):
         p = order[j]
@@ -200,9 +214,8 @@ def _paint_cic(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-un
 
 
 @njit(cache=True)
-def _paint_tsc(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
+def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
-    n = mesh.shape[1]
     for j in range(lo, hi):
         p = order[j]
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
@@ -219,16 +232,16 @@ def _paint_tsc(mesh, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-un
 
 
 @njit(cache=True, parallel=True)
-def _paint(mesh, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
+def _paint(mesh, n, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
     """Add one to `mesh` for every particle: planes `support` apart at the same time."""
     n_planes = len(starts) - 1
     for turn in range(support):
         for stripe in prange((n_planes - turn + support - 1) // support):
             i = turn + stripe * support
             if support == 2:
-                _paint_cic(mesh, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+                _paint_cic(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
             else:
-                _paint_tsc(mesh, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+                _paint_tsc(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
 
 
 @njit(cache=True, parallel=True)
@@ -249,77 +262,3 @@ def _read(out, mesh, pos, scale, first, support):  # type: ignore[no-untyped-def
                 for k in range(support):
                     total += wx[i] * wy[j] * wz[k] * mesh[x - first + i, (y + j + n) % n, (z + k + n) % n]
         out[p] = total
-
-
-@njit(cache=True)
-def _difference(out, mesh, i, scale):  # type: ignore[no-untyped-def]
-    """Four-point gradient of the plane mesh[i] into out (n, n, 3)."""
-    n = mesh.shape[1]
-    near, far = scale * np.float32(2 / 3), scale * np.float32(-1 / 12)
-    for y in range(n):
-        y1, y2, y3, y4 = (y - 2 + n) % n, (y - 1 + n) % n, (y + 1) % n, (y + 2) % n
-        for z in range(n):
-            dx = near * (mesh[i + 1, y, z] - mesh[i - 1, y, z]) + far * (mesh[i + 2, y, z] - mesh[i - 2, y, z])
-            dy = near * (mesh[i, y3, z] - mesh[i, y2, z]) + far * (mesh[i, y4, z] - mesh[i, y1, z])
-            out[y, z, 0] = dx
-            out[y, z, 1] = dy
-        row = mesh[i, y]
-        for z in range(2, n - 2):
-            out[y, z, 2] = near * (row[z + 1] - row[z - 1]) + far * (row[z + 2] - row[z - 2])
-        for z in (0, 1, n - 2, n - 1):
-            z1, z2, z3, z4 = (z - 2 + n) % n, (z - 1 + n) % n, (z + 1) % n, (z + 2) % n
-            out[y, z, 2] = near * (row[z3] - row[z2]) + far * (row[z4] - row[z1])
-
-
-@njit(cache=True)
-def _gather_cic(out, lower, upper, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
-    """Interpolate two planes of vectors to the particles order[lo:hi]."""
-    n = lower.shape[0]
-    one = np.float32(1)
-    for j in range(lo, hi):
-        p = order[j]
-        dx, y, z, y1, z1, w00, w01, w10, w11 = _cic(pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale, plane, n)
-        for c in range(3):
-            near = w00 * lower[y, z, c] + w01 * lower[y, z1, c] + w10 * lower[y1, z, c] + w11 * lower[y1, z1, c]
-            far = w00 * upper[y, z, c] + w01 * upper[y, z1, c] + w10 * upper[y1, z, c] + w11 * upper[y1, z1, c]
-            out[p, c] = (one - dx) * near + dx * far
-
-
-@njit(cache=True)
-def _gather_tsc(out, ring, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
-    """Interpolate three planes of vectors, the first of which is ring[i], to the particles order[lo:hi]."""
-    n = ring.shape[1]
-    for j in range(lo, hi):
-        p = order[j]
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
-        y, z = _cell(uy, n, 3), _cell(uz, n, 3)
-        wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
-        gx, gy, gz = np.float32(0), np.float32(0), np.float32(0)
-        for step in range(3):
-            for step_y in range(3):
-                row = (y + step_y + n) % n
-                for step_z in range(3):
-                    w = wx[step] * wy[step_y] * wz[step_z]
-                    vector = ring[(i + step) % 3, row, (z + step_z + n) % n]
-                    gx += w * vector[0]
-                    gy += w * vector[1]
-                    gz += w * vector[2]
-        out[p, 0], out[p, 1], out[p, 2] = gx, gy, gz
-
-
-@njit(cache=True, parallel=True)
-def _read_gradient(out, mesh, n_blocks, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
-    """Gradient at each particle; a ring of `support` planes of differences follows the particles through the slab."""
-    n, n_planes = mesh.shape[1], len(starts) - 1
-    for block in prange(n_blocks):
-        begin, end = block * n_planes // n_blocks, (block + 1) * n_planes // n_blocks
-        ring = np.empty((support, n, n, 3), np.float32)
-        for i in range(begin, begin + support - 1):
-            _difference(ring[i % support], mesh, i + REACH, scale)
-        for i in range(begin, end):
-            last = i + support - 1
-            _difference(ring[last % support], mesh, last + REACH, scale)
-            if support == 2:
-                _gather_cic(out, ring[i % 2], ring[last % 2], pos, order, starts[i], starts[i + 1], scale, first + i)
-            else:
-                _gather_tsc(out, ring, i, pos, order, starts[i], starts[i + 1], scale, first + i)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -167,6 +168,17 @@ def set_threads(n: int) -> None:
     if not 1 <= n <= most:
         raise ValueError(f"threads: expected 1 to {most} (NUMBA_NUM_THREADS), got {n}")
     numba.set_num_threads(n)
+
+
+def in_threads(work: Callable[[int, int], None], n: int) -> None:
+    """Call work(begin, end) on each thread of this rank, for its share of range(n)."""
+    n_threads = min(n_threads_of_rank(), n)
+    if n_threads <= 1:
+        work(0, n)
+        return
+    bounds = [n * i // n_threads for i in range(n_threads + 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, bounds[:-1], bounds[1:]))
 
 
 def n_threads_of_rank() -> int:

@@ -52,22 +52,30 @@ class Slab:
         return np.searchsorted(self.bounds, plane, side="right") - 1
 
 
-def folded(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
-    """The slab's own planes of `mesh`, after its ghost planes were added to their owners'."""
+def fold(mesh: Mesh, slab: Slab, below: int, above: int) -> None:
+    """Add the first `below` and last `above` planes, ghosts, to their owners' planes in place."""
     refuse_thin(slab, max(below, above))
-    own = mesh[below : below + slab.hi - slab.lo]
+    own = mesh[below : len(mesh) - above]
     own[:above] += slab.comm.shift(mesh[len(mesh) - above :], 1)
     if below:
         own[len(own) - below :] += slab.comm.shift(mesh[:below], -1)
-    return own
+
+
+def surround(mesh: Mesh, slab: Slab, below: int, above: int) -> None:
+    """Fill the first `below` and last `above` planes, ghosts, with their owners' planes in place."""
+    refuse_thin(slab, max(below, above))
+    own = mesh[below : len(mesh) - above]
+    mesh[len(mesh) - above :] = slab.comm.shift(own[:above], -1)
+    if below:
+        mesh[:below] = slab.comm.shift(own[len(own) - below :], 1)
 
 
 def extended(mesh: Mesh, slab: Slab, below: int, above: int) -> Mesh:
-    """`mesh` with `below` and `above` planes of its neighbours around it."""
-    refuse_thin(slab, max(below, above))
-    lower = slab.comm.shift(mesh[len(mesh) - below :], 1)
-    upper = slab.comm.shift(mesh[:above], -1)
-    return np.concatenate([lower, mesh, upper])
+    """A copy of `mesh` with `below` and `above` planes of its neighbours around it."""
+    wide = np.empty((len(mesh) + below + above, *mesh.shape[1:]), mesh.dtype)
+    wide[below : len(wide) - above] = mesh
+    surround(wide, slab, below, above)
+    return wide
 
 
 def refuse_thin(slab: Slab, n_planes: int) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.fourier import Fourier
+from sim.fourier import Fourier, padded
 from sim.parallel import Comm, ThreadComm
 from sim.slab import Slab
 
@@ -63,6 +63,28 @@ def test_a_wave_is_one_mode_at_its_wavenumber(size: int, mode: tuple[int, int, i
     assert len(found) in (1, 2)
     for k in found:
         np.testing.assert_allclose(k * np.sign(np.vdot(k, expected)), expected, rtol=1e-6, atol=1e-7)
+
+
+@RANKS
+def test_a_filter_is_forward_change_inverse(field: np.ndarray, size: int) -> None:
+    """Times kx + 2 ky + 3 kz, and zero at ky < 0."""
+
+    def part(comm: Comm) -> np.ndarray:
+        fourier = Fourier(Slab(N, SIZE, comm))
+        kx, ky, kz = (k.astype(np.float64) for k in fourier.k)
+
+        def change(modes: np.ndarray, row: int) -> None:
+            modes *= (kx[:, 0] + 2 * ky[0, row] + 3 * kz[0]) * (ky[0, row] >= 0)
+
+        planes = padded(fourier.slab, np.float64)
+        planes[:, :, :N] = field[fourier.slab.lo : fourier.slab.hi]
+        fourier.filter(planes, change)
+        return planes[:, :, :N]
+
+    fourier = Fourier(Slab(N, SIZE))
+    kx, ky, kz = (k.astype(np.float64) for k in fourier.k)
+    expected = np.fft.irfftn(np.fft.rfftn(field) * (kx + 2 * ky + 3 * kz) * (ky >= 0), field.shape, (0, 1, 2))
+    np.testing.assert_allclose(np.concatenate(ThreadComm.run(size, part)), expected, atol=1e-12)
 
 
 def test_precision_is_kept(field: np.ndarray) -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim import mesh
-from sim.parallel import ThreadComm, n_threads_of_rank, set_threads
-from sim.slab import Slab, extended, folded
+from sim import gradient, mesh
+from sim.parallel import SERIAL, Comm, ThreadComm, n_threads_of_rank, set_threads
+from sim.slab import Slab, extended, fold, surround
 
 N, SIZE = 16, 40.0
 CELL = SIZE / N
@@ -74,13 +74,20 @@ def test_shifting_by_a_cell_rolls_the_mesh(pos: np.ndarray, scheme: mesh.Assignm
     np.testing.assert_allclose(mesh.paint(shifted, SIZE, N, scheme), rolled, atol=2e-3)
 
 
+def gradient_at(pos: np.ndarray, field: np.ndarray, scheme: mesh.Assignment, comm: Comm = SERIAL) -> np.ndarray:
+    """The kick of particles at rest."""
+    slab, mom = Slab(N, SIZE, comm), np.zeros_like(pos)
+    gradient.kick(mom, mesh.sort(pos, slab, scheme), extended(field, slab, *gradient.planes(scheme)), 0.0, 1.0)
+    return mom
+
+
 @SCHEMES
 def test_gradient_of_a_wave(pos: np.ndarray, scheme: mesh.Assignment) -> None:
     k = 2 * np.pi / SIZE
     x = np.arange(N) * CELL
     wave = np.sin(k * x)
     field = (wave[:, None, None] + 2 * wave[:, None] + 3 * wave).astype(np.float32)
-    got = mesh.gradient(mesh.sort(pos, Slab(N, SIZE), scheme), field)
+    got = gradient_at(pos, field, scheme)
     kh = k * CELL
     difference = (8 * np.sin(kh) - np.sin(2 * kh)) / 6 / CELL
     slope = (difference * np.cos(k * x)).astype(np.float32)
@@ -98,7 +105,7 @@ def test_same_bits_at_any_number_of_threads(pos: np.ndarray, scheme: mesh.Assign
         set_threads(n_threads)
         particles = mesh.sort(pos, Slab(N, SIZE), scheme)
         painted = mesh.deposit(particles)
-        results.append((particles.order, painted, mesh.gradient(particles, painted)))
+        results.append((particles.order, mesh.row_order(particles), painted, gradient_at(pos, painted, scheme)))
     for one, many in zip(*results, strict=True):
         np.testing.assert_array_equal(one, many)
 
@@ -108,8 +115,9 @@ def test_kernels_are_what_python_says(pos: np.ndarray, scheme: mesh.Assignment) 
     some = mesh.sort(pos[::25], Slab(N, SIZE), scheme)
     below, above = mesh.ghosts(scheme)
     wide = np.zeros((N + below + above, N, N), np.float32)
-    mesh._paint.py_func(wide, *some.arrays)
-    painted = folded(wide, some.slab, below, above)
+    mesh._paint.py_func(wide, N, *some.arrays)
+    fold(wide, some.slab, below, above)
+    painted = wide[below : below + N]
     np.testing.assert_allclose(mesh.deposit(some), painted, atol=1e-5)
     out = np.empty(len(some.pos), np.float32)
     wide = extended(painted, some.slab, below, above)
@@ -124,18 +132,68 @@ def test_sorting_is_stable(pos: np.ndarray) -> None:
     np.testing.assert_array_equal(np.diff(particles.starts), np.bincount(plane, minlength=N))
 
 
+def test_rows_are_sorted_within_planes(pos: np.ndarray) -> None:
+    order = mesh.row_order(mesh.sort(pos, Slab(N, SIZE), "cic"))
+    plane, row, _ = (pos / np.float32(CELL)).astype(int).T
+    np.testing.assert_array_equal(order, np.lexsort((np.arange(len(pos)), row, plane)))
+
+
+@SCHEMES
+def test_a_kick_keeps_what_it_is_told_to(pos: np.ndarray, scheme: mesh.Assignment) -> None:
+    rng = np.random.default_rng(4)
+    field, mom = rng.normal(size=(N, N, N)).astype(np.float32), rng.normal(size=pos.shape).astype(np.float32)
+    slab = Slab(N, SIZE)
+    expected = 0.25 * mom - 2 * gradient_at(pos, field, scheme)
+    gradient.kick(mom, mesh.sort(pos, slab, scheme), extended(field, slab, *gradient.planes(scheme)), 0.25, -2.0)
+    np.testing.assert_allclose(mom, expected, rtol=1e-4, atol=1e-5)
+
+
+@SCHEMES
+def test_padding_changes_nothing(pos: np.ndarray, scheme: mesh.Assignment) -> None:
+    slab = Slab(N, SIZE)
+    particles = mesh.sort(pos, slab, scheme)
+    painted = mesh.deposit(particles)
+    below, above = mesh.ghosts(scheme)
+    wide = np.zeros((N + below + above, N, N + 2), np.float32)
+    mesh.add(particles, wide)
+    fold(wide, slab, below, above)
+    np.testing.assert_array_equal(wide[below : below + N, :, :N], painted)
+    assert not wide[:, :, N:].any()
+    plain = extended(painted, slab, *gradient.planes(scheme))
+    rows = np.concatenate([plain, np.full((*plain.shape[:2], 2), np.nan, np.float32)], axis=2)
+    kicks = np.zeros((2, *pos.shape), np.float32)
+    for mom, mesh_ in zip(kicks, (plain, rows), strict=True):
+        gradient.kick(mom, particles, mesh_, 1.0, 1.0)
+    np.testing.assert_array_equal(*kicks)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_ghost_planes_are_their_owners(size: int) -> None:
+    field = np.random.default_rng(5).normal(size=(N, N, N)).astype(np.float32)
+
+    def part(comm: Comm) -> np.ndarray:
+        slab = Slab(N, SIZE, comm)
+        wide = np.full((slab.hi - slab.lo + 5, N, N), np.nan, np.float32)
+        wide[2:-3] = field[slab.lo : slab.hi]
+        surround(wide, slab, 2, 3)
+        np.testing.assert_array_equal(wide, field[np.arange(slab.lo - 2, slab.hi + 3) % N])
+        return wide
+
+    assert len(ThreadComm.run(size, part)) == size
+
+
 @SCHEMES
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_slabs_are_serial(pos: np.ndarray, scheme: mesh.Assignment, size: int) -> None:
     whole = mesh.paint(pos, SIZE, N, scheme)
-    force = mesh.gradient(mesh.sort(pos, Slab(N, SIZE), scheme), whole)
+    force = gradient_at(pos, whole, scheme)
 
     def part(comm: ThreadComm) -> tuple[np.ndarray, np.ndarray]:
         slab = Slab(N, SIZE, comm)
         mine = slab.owners(pos) == comm.rank
         painted = mesh.paint(pos[mine], SIZE, N, scheme, comm=comm)
         acc = np.zeros_like(pos)
-        acc[mine] = mesh.gradient(mesh.sort(pos[mine], slab, scheme), painted)
+        acc[mine] = gradient_at(pos[mine], painted, scheme, comm)
         return painted, acc
 
     parts = ThreadComm.run(size, part)

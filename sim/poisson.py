@@ -1,0 +1,117 @@
+"""Gravity of the particles of a slab: density, potential and kicks on one mesh, which is used again at every step.
+
+The potential is the inverse Laplacian of the density contrast, spectral (-1/k^2) or that of the seven-point
+difference; its gradient a four-point difference or spectral; the windows of assignment and interpolation are divided
+out if asked. By default nothing sharpens the force: dividing by the windows resonates with the particle lattice where
+the mesh is finer than it (benchmarks/resonance.py, LOG.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from configs import Box
+from sim import gradient
+from sim.fourier import Fourier, padded
+from sim.mesh import SUPPORT, Sorted, add, ghosts, read
+from sim.slab import Mesh, Slab, fold, refuse_thin, surround
+
+Vectors = NDArray[np.float32]
+Tables = tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """The force solver of one rank."""
+
+    box: Box
+    slab: Slab
+
+    @cached_property
+    def fourier(self) -> Fourier:
+        return Fourier(self.slab)
+
+    def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
+        """Mom (n, 3) = keep * mom + gain * F, F minus the gradient of the inverse Laplacian of the density contrast."""
+        self._deposit(particles)
+        if self.box.gradient == "spectral":
+            self._kick_spectrally(mom, particles, keep, gain)
+            return
+        self.fourier.filter(self._own, self._solve)
+        below, above = gradient.planes(self.box.assignment)
+        surround(self._mesh, self.slab, below, above)
+        gradient.kick(mom, particles, self._mesh, keep, gain)
+
+    def _deposit(self, particles: Sorted) -> None:
+        """Fill the mesh with the number of particles in each cell."""
+        self._mesh.fill(0)
+        below, above = ghosts(self.box.assignment)
+        touched = self._mesh[gradient.REACH : len(self._mesh) - gradient.REACH]
+        add(particles, touched)
+        fold(touched, self.slab, below, above)
+
+    def _solve(self, modes: NDArray[np.complex64], row: int) -> None:
+        """Modes of the density to those of minus the potential, in place."""
+        squares, windows = self._tables
+        _solve_row(modes, squares[0], squares[1][row], squares[2], windows[0], windows[1][row], windows[2])
+
+    def _kick_spectrally(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
+        """One inverse transform an axis."""
+        n = self.slab.n_mesh
+        modes = self.fourier.forward(self._own[:, :, :n])
+        for row in range(modes.shape[1]):
+            block = np.ascontiguousarray(modes[:, row])
+            self._solve(block, row)
+            modes[:, row] = block
+        for axis in range(3):
+            component = self.fourier.inverse(1j * self.fourier.k[axis] * modes)
+            force = read(component, particles.pos, self.slab.box_size, self.box.assignment, comm=self.slab.comm)
+            mom[:, axis] = np.float32(keep) * mom[:, axis] + np.float32(gain) * force
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        """The planes of the slab and all ghost planes, padded."""
+        below, above = gradient.planes(self.box.assignment)
+        refuse_thin(self.slab, max(below, above))
+        return padded(self.slab, ghosts=below + above)
+
+    @property
+    def _own(self) -> Mesh:
+        below, _ = gradient.planes(self.box.assignment)
+        return self._mesh[below : below + self.slab.hi - self.slab.lo]
+
+    @cached_property
+    def _tables(self) -> tuple[Tables, Tables]:
+        """Along each axis, what the Laplacian adds up and what the windows multiply; windows are zero at Nyquist."""
+        cell = self.slab.box_size / self.slab.n_mesh
+        squares, windows = [], []
+        for i in self.fourier.i_modes:
+            phase = np.pi * i.ravel() / self.slab.n_mesh
+            k = 2 * phase / cell
+            squares.append(_float32((2 / cell * np.sin(phase)) ** 2 if self.box.laplacian == "seven_point" else k**2))
+            window = np.sinc(phase / np.pi) ** (-2.0 * SUPPORT[self.box.assignment] * self.box.deconvolve)
+            windows.append(_float32(np.where(2 * np.abs(i.ravel()) == self.slab.n_mesh, 0, window)))
+        windows[0] *= np.float32(self.box.mesh_factor**3)
+        return tuple(squares), tuple(windows)
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _solve_row(modes, xx, yy, zz, wx, wy, wz):  # type: ignore[no-untyped-def]
+    """Multiply by wx wy wz / (xx + yy + zz) in place; zero where that sum is."""
+    for i in range(len(xx)):
+        if xx[i] + yy + zz[0] == 0:
+            modes[i, 0] = 0
+            modes[i, 1:] *= wx[i] * wy * wz[1:] / zz[1:]
+        else:
+            for k in range(len(zz)):
+                modes[i, k] *= wx[i] * wy * wz[k] / (xx[i] + yy + zz[k])
