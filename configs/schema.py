@@ -40,6 +40,12 @@ class Cosmology(Frozen):
     def baryons_are_matter(self) -> Self:
         if self.omega_b >= self.omega_m:
             raise ValueError(f"omega_b below omega_m={self.omega_m}, got {self.omega_b}")
+        neutrinos = self.m_nu / 93.03 / self.h**2
+        if self.omega_b + neutrinos >= self.omega_m:
+            cold = f"{self.omega_b} and about {neutrinos:.3f} of neutrinos"
+            raise ValueError(f"omega_b and neutrinos below omega_m={self.omega_m}, got {cold}")
+        if self.w0 + self.wa >= 0:
+            raise ValueError(f"w0 + wa below 0, or dark energy rules early times, got {self.w0} + {self.wa}")
         return self
 
     @property
@@ -73,13 +79,15 @@ class Box(Frozen):
     redshifts: tuple[float, ...] = Field(
         (0.0,), description="output redshifts, from high to low; the last ends the run"
     )
-    n_steps: int = Field(40, ge=1, le=10000, description="kick-drift-kick steps from z_initial to the last output")
+    n_steps: int = Field(20, ge=1, le=10000, description="steps from z_initial to the last output")
     spacing: Literal["a", "log_a", "growth"] = Field("a", description="the steps are uniform in this time variable")
-    integrator: Literal["fastpm", "bullfrog"] = Field("fastpm", description="coefficients of a kick-drift-kick step")
+    integrator: Literal["fastpm", "bullfrog"] = Field("bullfrog", description="coefficients of a kick-drift-kick step")
     lpt_order: Literal[1, 2] = Field(2, description="order of the Lagrangian perturbation theory at z_initial")
     assignment: Literal["cic", "tsc"] = Field("cic", description="mass assignment and force interpolation")
     gradient: Literal["four_point", "spectral"] = Field("four_point", description="how the potential becomes a force")
-    laplacian: Literal["spectral", "seven_point"] = Field("spectral", description="what Poisson's equation inverts")
+    laplacian: Literal["spectral", "seven_point", "thirteen_point"] = Field(
+        "spectral", description="what Poisson's equation inverts: k^2, or a difference of second or fourth order"
+    )
     deconvolve: bool = Field(False, description="divide the force by the windows of assignment and interpolation")
     fixed_amplitude: bool = Field(False, description="every mode starts with the rms amplitude (Angulo & Pontzen 2016)")
     paired_phase: bool = Field(False, description="add pi to every phase: the partner of the run with the same seed")

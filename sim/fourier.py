@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import transforms
 from sim.parallel import in_threads
 from sim.slab import Slab
+from sim.transforms import Transforms, engine
 
 Array = NDArray[Any]
 Rows = Callable[[Array, int], None]
@@ -29,6 +29,10 @@ class Fourier:
     """Transforms between the real meshes of a slab (planes, n, n) and their modes (n, rows, n // 2 + 1)."""
 
     slab: Slab
+
+    @cached_property
+    def transforms(self) -> Transforms:
+        return engine()
 
     @cached_property
     def i_modes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -49,12 +53,12 @@ class Fourier:
         planes = padded(self.slab, mesh.dtype)
         planes[:, :, : self.slab.n_mesh] = mesh
         modes = self._columns(planes)
-        _each_row(modes, transforms.forward_rows)
+        _each_row(modes, lambda block, _: self.transforms.forward_rows(block))
         return modes
 
     def inverse(self, modes: Array) -> Array:
         """The mesh whose `forward` is `modes`, which is overwritten."""
-        _each_row(modes, transforms.inverse_rows)
+        _each_row(modes, lambda block, _: self.transforms.inverse_rows(block))
         return self._planes(modes)[:, :, : self.slab.n_mesh]
 
     def filter(self, planes: Array, change: Rows) -> None:
@@ -62,9 +66,9 @@ class Fourier:
         modes = self._columns(planes)
 
         def both_ways(block: Array, row: int) -> Array:
-            block = transforms.forward_rows(block, row)
+            block = self.transforms.forward_rows(block)
             change(block, row)
-            return transforms.inverse_rows(block, row)
+            return self.transforms.inverse_rows(block)
 
         _each_row(modes, both_ways)
         filtered = self._planes(modes)
@@ -78,7 +82,7 @@ class Fourier:
 
         def transform(begin: int, end: int) -> None:
             for i in range(begin, end):
-                modes[i] = transforms.forward_plane(planes[i, :, :n])
+                modes[i] = self.transforms.forward_plane(planes[i, :, :n])
 
         in_threads(transform, len(planes))
         if self.slab.comm.size == 1:
@@ -94,7 +98,7 @@ class Fourier:
 
         def transform(begin: int, end: int) -> None:
             for i in range(begin, end):
-                planes[i, :, :n] = transforms.inverse_plane(modes[i], n)
+                planes[i, :, :n] = self.transforms.inverse_plane(modes[i], n)
 
         in_threads(transform, len(planes))
         return planes

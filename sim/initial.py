@@ -53,8 +53,8 @@ def translate(fourier: Fourier, modes: Modes, by: float) -> None:
 
 
 def potential(fourier: Fourier, delta: Modes) -> Modes:
-    """Modes of the first-order displacement potential: `gradient` of it is a displacement with divergence -delta."""
-    return _over_k2(fourier, delta.copy())
+    """`delta`, made in place the first-order displacement potential: its `gradient` has the divergence -delta."""
+    return _over_k2(fourier, delta)
 
 
 def potential2(fourier: Fourier, potential: Modes) -> Modes:

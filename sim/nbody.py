@@ -20,9 +20,9 @@ from sim.fourier import Fourier
 from sim.mesh import row_order, sort
 from sim.parallel import SERIAL, Comm
 from sim.poisson import Poisson
-from sim.power import linear_power
 from sim.slab import Slab
 from sim.stepping import Step, schedule
+from sim.tables import input_power
 from sim.units import HUBBLE
 
 Vectors = NDArray[np.float32]
@@ -74,31 +74,33 @@ def start(box: Box, comm: Comm = SERIAL) -> State:
     """
     fourier = Fourier(Slab(box.n_particles, box.box_size, comm))
     noise = initial.white_noise(fourier, box.seed, fixed_amplitude=box.fixed_amplitude, paired_phase=box.paired_phase)
-    delta = initial.density_modes(fourier, linear_power(box.cosmology), noise)
+    delta = initial.density_modes(fourier, input_power(box), noise)
     initial.translate(fourier, delta, _offset(box))
     a = 1 / (1 + box.z_initial)
-    ids = _lattice_ids(fourier.slab)
-    pos, mom = _displaced(fourier, delta, box, a, _lattice(ids, box))
-    state = State(box, a, 0, None, pos, mom, ids)
+    pos, mom = _displaced(fourier, delta, box, a)
+    state = State(box, a, 0, None, pos, mom, _lattice_ids(fourier.slab))
     drift(state, 0.0, comm)
     migrate(state, Slab(box.n_mesh, box.box_size, comm))
     return state
 
 
-def _displaced(fourier: Fourier, delta: initial.Modes, box: Box, a: float, pos: Vectors) -> tuple[Vectors, Vectors]:
-    """Positions and momenta of particles displaced from the lattice `pos`, which is overwritten."""
+def _displaced(fourier: Fourier, delta: initial.Modes, box: Box, a: float) -> tuple[Vectors, Vectors]:
+    """Positions and momenta of particles displaced from the lattice by the modes `delta`, which are overwritten."""
     cosmology = box.cosmology
     rate = a**2 * hubble_rate(cosmology, a)
-    mom = np.zeros_like(pos)
-    orders = [(initial.potential(fourier, delta), growth(cosmology, a), growth_rate(cosmology, a))]
+    first = initial.potential(fourier, delta)
+    orders = [(first, growth(cosmology, a), growth_rate(cosmology, a))]
     if box.lpt_order == 2:
-        second = initial.potential2(fourier, orders[0][0])
-        orders.append((second, growth2(cosmology, a), growth_rate2(cosmology, a)))
+        orders.append((initial.potential2(fourier, first), growth2(cosmology, a), growth_rate2(cosmology, a)))
+    pos = _lattice(box, fourier.slab)
+    mom = np.zeros_like(pos)
     for potential, d, f in orders:
         for axis in range(3):
-            shift = np.float32(d) * initial.gradient(fourier, potential, axis).reshape(-1)
-            pos[:, axis] += shift
-            mom[:, axis] += np.float32(rate * f) * shift
+            shift = initial.gradient(fourier, potential, axis)
+            shift *= np.float32(d)
+            pos[:, axis] += shift.ravel()
+            shift *= np.float32(rate * f)
+            mom[:, axis] += shift.ravel()
     return pos, mom
 
 
@@ -154,8 +156,10 @@ def settle(state: State, slab: Slab) -> None:
     migrate(state, slab)
     if state.step % SETTLE_EVERY == 0:
         order = row_order(sort(state.pos, slab, state.box.assignment))
-        for name in ("pos", "mom", "ids"):
-            setattr(state, name, getattr(state, name)[order])
+        for axis in range(3):
+            state.pos[:, axis] = state.pos[order, axis]
+            state.mom[:, axis] = state.mom[order, axis]
+        state.ids[:] = state.ids[order]
 
 
 def migrate(state: State, slab: Slab) -> None:
@@ -183,11 +187,14 @@ def _lattice_ids(slab: Slab) -> NDArray[np.uint64]:
     return np.arange(slab.lo * plane, slab.hi * plane, dtype=np.uint64)
 
 
-def _lattice(ids: NDArray[np.uint64], box: Box) -> Vectors:
-    """Positions of lattice points, (n, 3)."""
-    n = np.uint64(box.n_particles)
-    index = np.stack([ids // (n * n), ids // n % n, ids % n], axis=-1)
-    return (index * (box.box_size / box.n_particles) + _offset(box)).astype(np.float32)
+def _lattice(box: Box, slab: Slab) -> Vectors:
+    """Positions of the lattice points of a slab, (n, 3) by rising index."""
+    along = (np.arange(box.n_particles) * (box.box_size / box.n_particles) + _offset(box)).astype(np.float32)
+    pos = np.empty((*slab.shape, 3), np.float32)
+    pos[..., 0] = along[slab.lo : slab.hi, None, None]
+    pos[..., 1] = along[:, None]
+    pos[..., 2] = along
+    return pos.reshape(-1, 3)
 
 
 def _offset(box: Box) -> float:

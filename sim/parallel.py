@@ -170,6 +170,21 @@ def set_threads(n: int) -> None:
     numba.set_num_threads(n)
 
 
+class Pools(threading.local):
+    """The thread pools of a rank, by their size: their threads live as long as it does, and what they have planned."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, ThreadPoolExecutor] = {}
+
+    def get(self, n_threads: int) -> ThreadPoolExecutor:
+        if n_threads not in self.known:
+            self.known[n_threads] = ThreadPoolExecutor(n_threads)
+        return self.known[n_threads]
+
+
+POOLS = Pools()
+
+
 def in_threads(work: Callable[[int, int], None], n: int) -> None:
     """Call work(begin, end) on each thread of this rank, for its share of range(n)."""
     n_threads = min(n_threads_of_rank(), n)
@@ -177,8 +192,7 @@ def in_threads(work: Callable[[int, int], None], n: int) -> None:
         work(0, n)
         return
     bounds = [n * i // n_threads for i in range(n_threads + 1)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))
+    list(POOLS.get(n_threads).map(work, bounds[:-1], bounds[1:]))
 
 
 def n_threads_of_rank() -> int:

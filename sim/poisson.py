@@ -1,7 +1,7 @@
 """Gravity of the particles of a slab: density, potential and kicks on one mesh, which is used again at every step.
 
-The potential is the inverse Laplacian of the density contrast, spectral (-1/k^2) or that of the seven-point
-difference; its gradient a four-point difference or spectral; the windows of assignment and interpolation are divided
+The potential is the inverse Laplacian of the density contrast, spectral (-1/k^2) or that of the seven- or
+thirteen-point difference, of second or fourth order; its gradient a four-point difference or spectral; the windows of assignment and interpolation are divided
 out if asked. By default nothing sharpens the force: dividing by the windows resonates with the particle lattice where
 the mesh is finer than it (benchmarks/resonance.py, LOG.md).
 """
@@ -93,12 +93,19 @@ class Poisson:
         squares, windows = [], []
         for i in self.fourier.i_modes:
             phase = np.pi * i.ravel() / self.slab.n_mesh
-            k = 2 * phase / cell
-            squares.append(_float32((2 / cell * np.sin(phase)) ** 2 if self.box.laplacian == "seven_point" else k**2))
+            squares.append(_float32(_square(phase, self.box.laplacian) * (2 / cell) ** 2))
             window = np.sinc(phase / np.pi) ** (-2.0 * SUPPORT[self.box.assignment] * self.box.deconvolve)
             windows.append(_float32(np.where(2 * np.abs(i.ravel()) == self.slab.n_mesh, 0, window)))
         windows[0] *= np.float32(self.box.mesh_factor**3)
         return tuple(squares), tuple(windows)
+
+
+def _square(phase: NDArray[np.float64], laplacian: str) -> NDArray[np.float64]:
+    """What minus the Laplacian multiplies a wave of `phase` = k cell / 2 by, along one axis and over (2 / cell)^2."""
+    if laplacian == "spectral":
+        return phase**2
+    sine = np.sin(phase) ** 2
+    return sine if laplacian == "seven_point" else sine + sine**2 / 3
 
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:

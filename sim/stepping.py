@@ -5,8 +5,8 @@ Laplacian of the density contrast [Mpc/h]. In second-order Lagrangian perturbati
 with G = a^3 E dD/da the momentum is G (psi + dD2/dD psi2) and the force is D psi + (D2 - D^2) psi2 + ... Two
 integrators, one form: drifts and kicks x += c p, p = keep p + c F, that keep orders of this solution at any length:
 
-- FastPM (Feng et al. 2016, eq. 14 and 15), kick-drift-kick, exact at first order: drift (D1 - D0) / Gm with the momentum
-  at the geometric mean, kick (G1 - G0) / Df with the force at f;
+- FastPM (Feng et al. 2016, eq. 14 and 15), kick-drift-kick, exact at first order: drift (D1 - D0) / Gm with the
+  momentum at the geometric mean, kick (G1 - G0) / Df with the force at f;
 - BullFrog (Rampf, List & Hahn 2024, arXiv:2409.19049), drift-kick-drift, exact at second order too, but that a drift
   takes D2 for a parabola in D (1.3 % off in a single step from z=49 to 0): half of the way in D at each drift, and in
   between dx/dD = alpha dx/dD + (1 - alpha) F / D with alpha = (D2'1 - r) / (D2'0 - r), where

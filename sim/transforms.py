@@ -1,34 +1,66 @@
 """The one-plane and one-row transforms that `sim.fourier` is made of, by scipy or by FFTW.
 
-scipy.fft is the default. DARKGLASS_FFT=fftw takes FFTW, through pyfftw, an extra under the GPL: `pip install pyfftw`.
-Knows nothing of slabs. Every function returns a new array, or overwrites its argument and returns it.
+scipy.fft is the default. DARKGLASS_FFT=fftw takes FFTW through pyfftw: `pip install "darkglass[fftw]"`. Knows nothing
+of slabs. What a function returns may be overwritten by its next call in the same thread.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+import os
+from typing import Any, Protocol
 
 import scipy.fft
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+ENGINE = "DARKGLASS_FFT"
 
 
-def forward_plane(plane: Array) -> Array:
-    """Modes (n, n // 2 + 1) of a real plane (n, n)."""
-    return scipy.fft.rfft2(plane)
+class Transforms(Protocol):
+    """What an engine must bring. Arguments may be overwritten."""
+
+    def forward_plane(self, plane: Array) -> Array:
+        """Modes (n, n // 2 + 1) of a real plane (n, n)."""
+        ...
+
+    def inverse_plane(self, modes: Array, n: int) -> Array:
+        """The plane (n, n) of `modes`."""
+        ...
+
+    def forward_rows(self, block: Array) -> Array:
+        """Transform along the first axis."""
+        ...
+
+    def inverse_rows(self, block: Array) -> Array:
+        """The inverse of `forward_rows`."""
+        ...
 
 
-def inverse_plane(modes: Array, n: int) -> Array:
-    """The plane (n, n) of `modes`, which is overwritten."""
-    return scipy.fft.irfft(scipy.fft.ifft(modes, axis=0, overwrite_x=True), n, axis=1, overwrite_x=True)
+class Scipy(Transforms):
+    """pocketfft."""
+
+    def forward_plane(self, plane: Array) -> Array:
+        return scipy.fft.rfft2(plane)
+
+    def inverse_plane(self, modes: Array, n: int) -> Array:
+        return scipy.fft.irfft(scipy.fft.ifft(modes, axis=0, overwrite_x=True), n, axis=1, overwrite_x=True)
+
+    def forward_rows(self, block: Array) -> Array:
+        return scipy.fft.fft(block, axis=0, overwrite_x=True)
+
+    def inverse_rows(self, block: Array) -> Array:
+        return scipy.fft.ifft(block, axis=0, overwrite_x=True)
 
 
-def forward_rows(block: Array, _row: int) -> Array:
-    """Transform along the first axis."""
-    return scipy.fft.fft(block, axis=0, overwrite_x=True)
+SCIPY = Scipy()
 
 
-def inverse_rows(block: Array, _row: int) -> Array:
-    """The inverse of `forward_rows`."""
-    return scipy.fft.ifft(block, axis=0, overwrite_x=True)
+def engine() -> Transforms:
+    """What DARKGLASS_FFT names; ValueError for an unknown name, ModuleNotFoundError when it is not installed."""
+    name = os.environ.get(ENGINE, "scipy")
+    if name == "scipy":
+        return SCIPY
+    if name == "fftw":
+        return importlib.import_module("sim.fftw")
+    raise ValueError(f"{ENGINE}: expected scipy or fftw, got {name}")

@@ -5,16 +5,14 @@ Knows nothing of cosmological parameters.
 
 from __future__ import annotations
 
-from astropy import constants, units
-
 HUBBLE = 100.0
 """H0 in h km/s/Mpc."""
 
-SPEED_OF_LIGHT = constants.c.to_value("km/s")
+SPEED_OF_LIGHT = 299792.458
 """km/s"""
 
-GRAVITY = constants.G.to_value(units.Mpc * units.km**2 / units.s**2 / units.Msun)
-"""G in Mpc (km/s)^2 / Msun; the same number in (Mpc/h) (km/s)^2 / (Msun/h)."""
+GRAVITY = 4.300917270036279e-09
+"""G (CODATA 2018) in Mpc (km/s)^2 / Msun; the same number in (Mpc/h) (km/s)^2 / (Msun/h)."""
 
 RHO_CRITICAL = 3 * HUBBLE**2 / (8 * 3.141592653589793 * GRAVITY)
 """Critical density at z=0 in Msun/h / (Mpc/h)^3, about 2.775e11."""

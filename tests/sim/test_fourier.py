@@ -4,16 +4,48 @@ import numpy as np
 import pytest
 
 from sim.fourier import Fourier, padded
-from sim.parallel import Comm, ThreadComm
+from sim.parallel import Comm, ThreadComm, n_threads_of_rank, set_threads
 from sim.slab import Slab
 
 N, SIZE = 16, 40.0
+ENGINES = pytest.mark.parametrize("engine", ["scipy", "fftw"])
 RANKS = pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
 
 
 @pytest.fixture
 def field() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(N, N, N))
+
+
+def choose(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use scipy or, where it is installed, FFTW."""
+    if engine == "fftw":
+        pytest.importorskip("pyfftw", reason="the fftw extra is not installed")
+    monkeypatch.setenv("DARKGLASS_FFT", engine)
+
+
+@ENGINES
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_engines_agree(engine: str, n_threads: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forth and back on meshes of two sizes with the same threads."""
+    choose(engine, monkeypatch)
+    before = n_threads_of_rank()
+    set_threads(min(n_threads, before))
+    for n in (16, 12, 16):
+        field = np.random.default_rng(n).normal(size=(n, n, n)).astype(dtype)
+        fourier = Fourier(Slab(n, SIZE))
+        modes = fourier.forward(field)
+        scale = 1e-14 if dtype == "float64" else 1e-6
+        np.testing.assert_allclose(modes, np.fft.rfftn(field), atol=scale * n**3)
+        np.testing.assert_allclose(fourier.inverse(modes), field, atol=10 * scale)
+    set_threads(before)
+
+
+def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKGLASS_FFT", "abacus")
+    with pytest.raises(ValueError, match="DARKGLASS_FFT: expected scipy or fftw, got abacus"):
+        Fourier(Slab(N, SIZE)).forward(np.zeros((N, N, N)))
 
 
 @RANKS
@@ -65,9 +97,13 @@ def test_a_wave_is_one_mode_at_its_wavenumber(size: int, mode: tuple[int, int, i
         np.testing.assert_allclose(k * np.sign(np.vdot(k, expected)), expected, rtol=1e-6, atol=1e-7)
 
 
+@ENGINES
 @RANKS
-def test_a_filter_is_forward_change_inverse(field: np.ndarray, size: int) -> None:
+def test_a_filter_is_forward_change_inverse(
+    field: np.ndarray, size: int, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Times kx + 2 ky + 3 kz, and zero at ky < 0."""
+    choose(engine, monkeypatch)
 
     def part(comm: Comm) -> np.ndarray:
         fourier = Fourier(Slab(N, SIZE, comm))

@@ -16,13 +16,13 @@ TABLE = PowerTable(np.geomspace(1e-3, 10, 50), 500 * np.geomspace(1e-3, 10, 50) 
 
 def displacement(delta: np.ndarray) -> np.ndarray:
     """First order, (n, n, n, 3)."""
-    potential = initial.potential(SERIAL, delta)
+    potential = initial.potential(SERIAL, delta.copy())
     return np.stack([initial.gradient(SERIAL, potential, axis) for axis in range(3)], axis=-1)
 
 
 def displacement2(delta: np.ndarray) -> np.ndarray:
     """Second order, (n, n, n, 3)."""
-    potential = initial.potential2(SERIAL, initial.potential(SERIAL, delta))
+    potential = initial.potential2(SERIAL, initial.potential(SERIAL, delta.copy()))
     return np.stack([initial.gradient(SERIAL, potential, axis) for axis in range(3)], axis=-1)
 
 

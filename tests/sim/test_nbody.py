@@ -97,7 +97,7 @@ def test_zeldovich_wave_before_crossing(axis: int) -> None:
     """A plane wave moves as x = q + D psi until particles cross, at D = 1 here; it is followed to D = .6."""
     box = Box(cosmology=PLANCK, box_size=64.0, n_particles=32, seed=0, redshifts=(1.0,), n_steps=10)
     state = nbody.start(box)
-    q = nbody._lattice(state.ids, box)
+    q = nbody._lattice(box, Slab(box.n_particles, box.box_size))
     k = 2 * np.pi / box.box_size
     psi = np.zeros_like(q)
     psi[:, axis] = -np.sin(k * q[:, axis]) / k
@@ -129,7 +129,7 @@ def test_velocities_are_those_of_linear_theory() -> None:
     """The velocity is the displacement times 100 km/s/Mpc a E f."""
     state = nbody.start(changed(BOX, z_initial=1.0, lpt_order=1))
     a = 0.5
-    offset = state.pos - nbody._lattice(state.ids, BOX)
+    offset = state.pos - nbody._lattice(BOX, Slab(BOX.n_particles, BOX.box_size))
     offset -= BOX.box_size * np.rint(offset / BOX.box_size)
     e = np.sqrt(PLANCK.omega_m / a**3 + 1 - PLANCK.omega_m)
     f = (PLANCK.omega_m / a**3 / e**2) ** 0.55

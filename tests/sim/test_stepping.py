@@ -70,13 +70,15 @@ def test_steps_are_equal_in_their_variable() -> None:
         np.testing.assert_allclose(lengths, lengths.mean(), rtol=1e-4)
 
 
-def test_short_steps_are_quinns() -> None:
+@pytest.mark.parametrize("integrator", ["fastpm", "bullfrog"])
+def test_short_steps_are_quinns(integrator: str) -> None:
     """The equations of motion to lowest order in the step: da / (a^3 E) and 1.5 omega_m da / (a^2 E)."""
-    steps = schedule(BOX.model_copy(update={"n_steps": 2000, "redshifts": (0.0,)}))
+    steps = schedule(BOX.model_copy(update={"n_steps": 2000, "redshifts": (0.0,), "integrator": integrator}))
     before, step = steps[999], steps[1000]
     middle, da = (before.a + step.a) / 2, step.a - before.a
     rate = np.sqrt(PLANCK.omega_m * middle**-3 + 1 - PLANCK.omega_m)
-    np.testing.assert_allclose(step.drift, da / (middle**3 * rate), rtol=1e-5)
+    np.testing.assert_allclose(step.keep, 1, rtol=1e-5)
+    np.testing.assert_allclose(step.drift + step.last, da / (middle**3 * rate), rtol=1e-5)
     np.testing.assert_allclose(step.first + step.second, 1.5 * PLANCK.omega_m * da / (middle**2 * rate), rtol=1e-5)
 
 
