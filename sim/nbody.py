@@ -17,9 +17,10 @@ from configs import Box
 from sim import initial
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
 from sim.fourier import Fourier
-from sim.mesh import row_order, sort
+from sim.mesh import Sorted, row_order, sort
 from sim.parallel import SERIAL, Comm
 from sim.poisson import Poisson
+from sim.profile import Profile
 from sim.slab import Slab
 from sim.stepping import Step, schedule
 from sim.tables import input_power
@@ -104,9 +105,10 @@ def _displaced(fourier: Fourier, delta: initial.Modes, box: Box, a: float) -> tu
     return pos, mom
 
 
-def evolve(state: State, comm: Comm = SERIAL) -> Iterator[State]:
-    """Yield `state`, then the state after each step that is left of its box's schedule."""
-    poisson = Poisson(state.box, Slab(state.box.n_mesh, state.box.box_size, comm))
+def evolve(state: State, comm: Comm = SERIAL, *, profile: Profile | None = None) -> Iterator[State]:
+    """Yield `state`, then the state after each step that is left of its box's schedule; `profile` fills up."""
+    slab = Slab(state.box.n_mesh, state.box.box_size, comm)
+    poisson = Poisson(state.box, slab, Profile() if profile is None else profile)
     steps = schedule(state.box)
     yield state
     acc = None
@@ -122,16 +124,15 @@ def advance(state: State, step: Step, poisson: Poisson, acc: Vectors | None = No
     """
     if step.first:
         state.mom += np.float32(step.first) * (force(state, poisson) if acc is None else acc)
-    drift(state, step.drift, poisson.slab.comm)
-    settle(state, poisson.slab)
+    _move(state, step.drift, poisson)
+    _settle(state, poisson)
     if step.first:
         acc = force(state, poisson)
         state.mom *= np.float32(step.keep)
         state.mom += np.float32(step.second) * acc
     else:
-        poisson.kick(state.mom, sort(state.pos, poisson.slab, state.box.assignment), step.keep, step.second)
-        drift(state, step.last, poisson.slab.comm)
-        migrate(state, poisson.slab)
+        poisson.kick(state.mom, _sorted(state, poisson), step.keep, step.second)
+        _move(state, step.last, poisson)
     state.a, state.step, state.output = step.a, state.step + 1, step.output
     return acc
 
@@ -139,7 +140,7 @@ def advance(state: State, step: Step, poisson: Poisson, acc: Vectors | None = No
 def force(state: State, poisson: Poisson) -> Vectors:
     """Minus the gradient of the inverse Laplacian of the density contrast at the particles, (n, 3) Mpc/h."""
     acc = np.zeros_like(state.pos)
-    poisson.kick(acc, sort(state.pos, poisson.slab, state.box.assignment), 0.0, 1.0)
+    poisson.kick(acc, _sorted(state, poisson), 0.0, 1.0)
     return acc
 
 
@@ -151,15 +152,30 @@ def drift(state: State, factor: float, comm: Comm) -> None:
         raise RuntimeError(f"nbody: expected {expected}, got {lost} particles with others")
 
 
-def settle(state: State, slab: Slab) -> None:
-    """Move each particle to its rank and, every few steps, to its row in memory."""
-    migrate(state, slab)
-    if state.step % SETTLE_EVERY == 0:
-        order = row_order(sort(state.pos, slab, state.box.assignment))
+def _move(state: State, factor: float, poisson: Poisson) -> None:
+    """Drift, and each particle to the rank that owns its plane."""
+    with poisson.profile.stage("drift", 36 * len(state.pos)):
+        drift(state, factor, poisson.slab.comm)
+    if poisson.slab.comm.size > 1:
+        with poisson.profile.stage("migrate"):
+            migrate(state, poisson.slab)
+
+
+def _settle(state: State, poisson: Poisson) -> None:
+    """Put particles in the order of their rows, every few steps."""
+    if state.step % SETTLE_EVERY:
+        return
+    order = row_order(_sorted(state, poisson))
+    with poisson.profile.stage("settle", 68 * len(order)):
         for axis in range(3):
             state.pos[:, axis] = state.pos[order, axis]
             state.mom[:, axis] = state.mom[order, axis]
         state.ids[:] = state.ids[order]
+
+
+def _sorted(state: State, poisson: Poisson) -> Sorted:
+    with poisson.profile.stage("sort", 28 * len(state.pos)):
+        return sort(state.pos, poisson.slab, state.box.assignment)
 
 
 def migrate(state: State, slab: Slab) -> None:
@@ -174,11 +190,19 @@ def migrate(state: State, slab: Slab) -> None:
         setattr(state, name, np.concatenate(slab.comm.alltoall(blocks)))
 
 
-def memory_bytes(box: Box) -> int:
-    """Most memory that the arrays of a serial run hold at a time: particles with two forces, and two force meshes."""
-    n = box.n_particles**3
-    force_mesh = 4 * (box.n_mesh + 7) * (box.n_mesh + 2) * box.n_mesh
-    return max(60 * n + 9 * force_mesh // 4, 72 * n)
+def memory_bytes(box: Box, size: int = 1) -> int:
+    """Most memory that the arrays of one of `size` ranks hold at a time: particles, one force mesh, what moves them.
+
+    A rank of several holds copies of what it exchanges, and room for a tenth more particles than its share.
+    """
+    n, cells = box.n_particles**3 / size, box.n_mesh**2 * (box.n_mesh + 2) / size
+    mesh = 4 * (cells + 7 * box.n_mesh * (box.n_mesh + 2))
+    particles = (72 if box.integrator == "fastpm" else 50) * n
+    if box.gradient == "spectral":
+        mesh *= 4
+    if size > 1:
+        particles, mesh = 1.1 * particles + 40 * n, 4 * mesh
+    return int(max(particles + mesh, (44 if size == 1 else 90) * n))
 
 
 def _lattice_ids(slab: Slab) -> NDArray[np.uint64]:

@@ -1,14 +1,14 @@
 """Gravity of the particles of a slab: density, potential and kicks on one mesh, which is used again at every step.
 
 The potential is the inverse Laplacian of the density contrast, spectral (-1/k^2) or that of the seven- or
-thirteen-point difference, of second or fourth order; its gradient a four-point difference or spectral; the windows of assignment and interpolation are divided
-out if asked. By default nothing sharpens the force: dividing by the windows resonates with the particle lattice where
-the mesh is finer than it (benchmarks/resonance.py, LOG.md).
+thirteen-point difference, of second or fourth order; its gradient a four-point difference or spectral; the windows of
+assignment and interpolation are divided out if asked. Dividing by the windows, or a spectral gradient, resonates with
+the particle lattice where the mesh is finer than it (benchmarks/resonance.py, LOG.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from configs import Box
 from sim import gradient
 from sim.fourier import Fourier, padded
 from sim.mesh import SUPPORT, Sorted, add, ghosts, read
+from sim.profile import Profile
 from sim.slab import Mesh, Slab, fold, refuse_thin, surround
 
 Vectors = NDArray[np.float32]
@@ -32,6 +33,7 @@ class Poisson:
 
     box: Box
     slab: Slab
+    profile: Profile = field(default_factory=Profile, compare=False)
 
     @cached_property
     def fourier(self) -> Fourier:
@@ -39,14 +41,19 @@ class Poisson:
 
     def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
         """Mom (n, 3) = keep * mom + gain * F, F minus the gradient of the inverse Laplacian of the density contrast."""
-        self._deposit(particles)
+        n, n_bytes = len(mom), self._own.nbytes
+        with self.profile.stage("deposit", 16 * n + 3 * n_bytes):
+            self._deposit(particles)
         if self.box.gradient == "spectral":
-            self._kick_spectrally(mom, particles, keep, gain)
+            with self.profile.stage("spectral"):
+                self._kick_spectrally(mom, particles, keep, gain)
             return
-        self.fourier.filter(self._own, self._solve)
-        below, above = gradient.planes(self.box.assignment)
-        surround(self._mesh, self.slab, below, above)
-        gradient.kick(mom, particles, self._mesh, keep, gain)
+        with self.profile.stage("potential", 6 * n_bytes):
+            self.fourier.filter(self._own, self._solve)
+        with self.profile.stage("kick", 40 * n + n_bytes):
+            below, above = gradient.planes(self.box.assignment)
+            surround(self._mesh, self.slab, below, above)
+            gradient.kick(mom, particles, self._mesh, keep, gain)
 
     def _deposit(self, particles: Sorted) -> None:
         """Fill the mesh with the number of particles in each cell."""
