@@ -95,14 +95,20 @@ class Poisson:
 
     @cached_property
     def _tables(self) -> tuple[Tables, Tables]:
-        """Along each axis, what the Laplacian adds up and what the windows multiply; windows are zero at Nyquist."""
+        """Along each axis, what the Laplacian adds up and what the windows multiply.
+
+        The Nyquist planes are kept: a lattice four cells wide has its Bragg peaks there, and without them it would
+        pull on itself when it moves, a fifth of the growth to z=15 (LOG.md).
+        """
         cell = self.slab.box_size / self.slab.n_mesh
         squares, windows = [], []
         for i in self.fourier.i_modes:
             phase = np.pi * i.ravel() / self.slab.n_mesh
             squares.append(_float32(_square(phase, self.box.laplacian) * (2 / cell) ** 2))
             window = np.sinc(phase / np.pi) ** (-2.0 * SUPPORT[self.box.assignment] * self.box.deconvolve)
-            windows.append(_float32(np.where(2 * np.abs(i.ravel()) == self.slab.n_mesh, 0, window)))
+            if self.box.gradient == "spectral":  # which is not defined at Nyquist
+                window[2 * np.abs(i.ravel()) == self.slab.n_mesh] = 0
+            windows.append(_float32(window))
         windows[0] *= np.float32(self.box.mesh_factor**3)
         return tuple(squares), tuple(windows)
 
