@@ -49,7 +49,7 @@ serve: setup ## serve a checkpoint over HTTP on loopback
 	$(BIN)/python -m serve run configs/serve.yaml $(ARGS)
 
 clean: ## remove what the demo and the tools wrote; .venv stays
-	rm -rf out .pytest_cache .ruff_cache .mypy_cache wandb; find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	rm -rf out .pytest_cache .ruff_cache .mypy_cache wandb; find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +
 
 lock: setup ## write requirements.lock from .venv
 	{ head -n 1 requirements.lock; $(BIN)/pip freeze | sed 's/+[a-z0-9]*$$//'; } > requirements.new && mv requirements.new requirements.lock

@@ -94,6 +94,9 @@ class Box(Frozen):
     power_table: Location | None = Field(
         None, description="text file of k [h/Mpc] and linear P(k) at z=0 [(Mpc/h)^3], used as it is instead of CAMB's"
     )
+    initial_conditions: Location | None = Field(
+        None, description="snapshot at z_initial to start from: Gadget binary, HDF5 or Abacus; seed is then unused"
+    )
     snapshots: bool = Field(True, description="write the particles at each output redshift")
     spectra: bool = Field(False, description="measure P(k) at each output redshift while running")
     map_pixels: int | None = Field(
@@ -137,6 +140,7 @@ class Ensemble(Frozen):
     )
     out: Location = Field(description="folder of the simulations, one folder each")
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed box is tried again")
+    n_ranks: int | None = Field(None, ge=1, description="actors that share one box; None: as few as memory allows")
     checkpoint_minutes: float = Field(
         10.0, gt=0, description="a box writes a checkpoint this often, and resumes from it"
     )

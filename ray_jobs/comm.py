@@ -6,6 +6,7 @@ rank binds to the address that Ray knows its node by, whatever the host name res
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from sim.parallel import Array, Comm, as_bytes, refuse_wrong_count
 MAX_NDIM = 6
 ALIGNMENT = 64
 """Blocks begin at multiples of it in the buffer that travels, so that what arrives is aligned for any dtype."""
+PATIENCE_S = 3600.0
+"""Longest single wait for Ray's word, which has to be a finite number."""
 
 Result = TypeVar("Result")
 Bytes = NDArray[np.uint8]
@@ -68,22 +71,27 @@ class RayComm(Comm):
 
 
 def run_on_actors(
-    function: Callable[..., Result], n_ranks: int, *args: object, timeout_s: float = 600.0, num_cpus: float = 1.0
+    function: Callable[..., Result],
+    n_ranks: int,
+    *args: object,
+    timeout_s: float = 600.0,
+    num_cpus: float = 1.0,
 ) -> list[Result]:
-    """What `function(comm, *args)` returned on each of `n_ranks` actors of `num_cpus` cores, in rank order.
+    """What `function(comm, *args)` returned on each of `n_ranks` actors, spread over the nodes, in rank order.
 
-    Raises what the first rank to fail raised (where one dies, that is ActorDiedError, or RuntimeError from a rank that
-    waited for it), and RuntimeError after `timeout_s`: an actor that the cluster has no room for waits for ever. The
-    actors are gone when this returns.
+    An actor takes `num_cpus` cores. Raises what the first rank to fail raised (where one dies, that is ActorDiedError,
+    or RuntimeError from a rank that waited for it), and RuntimeError when the actors have not met within `timeout_s`
+    (one that the cluster has no room for waits for ever) or one has waited that long for a message of another. The
+    work itself takes as long as it takes. The actors are gone when this returns.
     """
-    deadline = time.monotonic() + timeout_s
-    actor: Any = ray.remote(Rank).options(num_cpus=num_cpus)
+    actor: Any = ray.remote(Rank).options(num_cpus=num_cpus, scheduling_strategy="SPREAD")
     ranks = [actor.remote(rank, n_ranks, timeout_s, num_cpus) for rank in range(n_ranks)]
+    deadline = time.monotonic() + timeout_s
     try:
         (address,) = gather([ranks[0].listen.remote()], deadline, "rank 0 to start")
         gather([rank.join.remote(address) for rank in ranks], deadline, f"{n_ranks} ranks to meet")
         shared = ray.put((function, args))
-        return gather([rank.call.remote(shared) for rank in ranks], deadline, f"{n_ranks} ranks to finish")
+        return gather([rank.call.remote(shared) for rank in ranks], math.inf, f"{n_ranks} ranks to finish")
     finally:
         for rank in ranks:
             ray.kill(rank)
@@ -131,8 +139,8 @@ def gather(futures: list[ray.ObjectRef], deadline: float, awaited: str) -> list[
     """The values of `futures`, in order; raises as soon as one fails, RuntimeError at `deadline`."""
     pending = futures
     while pending:
-        done, pending = ray.wait(pending, timeout=max(0.0, deadline - time.monotonic()))
-        if not done:
+        done, pending = ray.wait(pending, timeout=min(PATIENCE_S, max(0.0, deadline - time.monotonic())))
+        if not done and time.monotonic() >= deadline:
             raise RuntimeError(
                 f"actors: expected {awaited} in time, still waiting for {len(pending)} of {len(futures)}"
             )

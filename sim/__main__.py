@@ -1,5 +1,5 @@
-"""`python -m sim box CONFIG.yaml key=value ... --out FOLDER`: one simulation, serial or under mpiexec.
-With ranks, `mpiexec -n 4 python -m mpi4py -m sim box ...` ends all of them when one fails.
+"""`python -m sim box CONFIG.yaml key=value ... --out FOLDER`: one simulation, serial or under `mpiexec -n 4`.
+Killed at any moment, the same command, on any number of ranks, resumes from its last checkpoint.
 
 `python -m sim ensemble CONFIG.yaml key=value ...`: many boxes, one after the other.
 
@@ -8,7 +8,13 @@ With ranks, `mpiexec -n 4 python -m mpi4py -m sim box ...` ends all of them when
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +22,19 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from configs import Box, Ensemble, Pairs, load, resolve
-from configs.command import add, describe_fields, user_errors
-from sim import pairs
-from sim.ensemble import Member, is_complete, members, simulate, simulate_steps
-from sim.parallel import Comm, MpiComm, SerialComm, set_threads
+from configs.command import USER_ERROR, add, describe_fields, user_errors
+from sim import nbody, pairs
+from sim.agreement import Refused, together
+from sim.checkpoint import Cadence
+from sim.ensemble import Evolve, Member, members, refuse_or_find, simulate, simulate_steps
+from sim.memory import hosts_of
+from sim.parallel import Comm, MpiComm, SerialComm, n_threads_of_rank, set_threads
+from sim.profile import Profile
 
 PROG = "python -m sim"
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Variables with which launchers tell a process how many ranks it is one of."""
+FAILED = 1
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -38,12 +49,38 @@ def box(
     config: Annotated[str, typer.Argument(help="YAML file of a box", metavar="CONFIG.yaml")],
     overrides: Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")] = None,
     out: Annotated[Path, typer.Option(help="folder of the snapshots and of box.json")] = Path("out/box"),
-    threads: Annotated[int | None, typer.Option(help="threads of each rank; all cores if not given")] = None,
+    threads: Annotated[int | None, typer.Option(help="threads of each rank; else its share of the cores")] = None,
+    checkpoint_minutes: Annotated[float, typer.Option(help="write a checkpoint this often")] = 10.0,
+    checkpoint_steps: Annotated[int | None, typer.Option(help="write one every so many steps too")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or a device of torch such as cuda")] = "cpu",
+    profile: Annotated[bool, typer.Option("--profile", help="print where the time went (cpu)")] = False,
 ) -> None:
-    with user_errors(PROG):
-        if threads is not None:
-            set_threads(threads)
-        run_box(load(Box, config, overrides or ()), resolve(out), world())
+    comm = world()
+    with one_voice(comm):
+
+        def asked() -> tuple[Box, Cadence]:
+            if threads is not None:
+                set_threads(threads)
+            return load(Box, config, overrides or ()), Cadence(checkpoint_minutes, checkpoint_steps)
+
+        found, cadence = together(comm, asked)
+        if threads is None:
+            share_threads(comm)
+        measured = Profile()
+        run_box(found, resolve(out), comm, cadence, together(comm, lambda: engine(found, device, comm, measured)))
+        if profile:
+            announce("\n".join(measured.lines()), comm)
+
+
+def engine(box: Box, device: str, comm: Comm, profile: Profile) -> Evolve:
+    """What takes a box through its steps; ValueError when the device is not there or the box does not fit on it."""
+    if device == "cpu":
+        return partial(nbody.evolve, profile=profile)
+    if comm.size > 1:
+        raise ValueError(f"--device {device}: expected one rank, got {comm.size}")
+    on_device = importlib.import_module("sim.device")  # torch takes a second to import
+    on_device.refuse(box, device)
+    return partial(on_device.evolve, device=device)
 
 
 def world() -> Comm:
@@ -51,16 +88,46 @@ def world() -> Comm:
     return MpiComm() if any(int(os.environ.get(name, 1)) > 1 for name in MPI_SIZES) else SerialComm()
 
 
-def run_box(config: Box, out: Path, comm: Comm) -> None:
-    """Run a box with a progress bar on the first rank."""
+@contextmanager
+def one_voice(comm: Comm) -> Iterator[None]:
+    """`user_errors` for ranks: what all refuse the first says; what only some raise ends all, with the same codes."""
+    if not isinstance(comm, MpiComm):
+        with user_errors(PROG):
+            yield
+        return
+    try:
+        yield
+    except Refused as error:
+        if comm.rank == 0:
+            print(f"{PROG}: {error}", file=sys.stderr)
+        raise SystemExit(USER_ERROR) from error
+    except BaseException as error:
+        is_users = isinstance(error, ValueError | FileNotFoundError) and not os.environ.get("DARKGLASS_TRACEBACK")
+        words = f"{PROG}: rank {comm.rank}: {error}\n" if is_users else traceback.format_exc()
+        print(words, end="", file=sys.stderr, flush=True)
+        comm.abort(USER_ERROR if is_users else FAILED)
+        raise
+
+
+def share_threads(comm: Comm) -> None:
+    """Divide the cores of a host among its ranks."""
+    hosts = hosts_of(comm)
+    set_threads(max(1, n_threads_of_rank() // hosts.count(hosts[comm.rank])))
+
+
+def run_box(config: Box, out: Path, comm: Comm, cadence: Cadence, evolve: Evolve) -> None:
+    """Run a box, or what is left of it, with a progress bar on the first rank."""
     member = Member(out.name, config)
-    if is_complete(member, out.parent):
+    if refuse_or_find(member, out.parent, comm):
         announce(f"{out}: complete already", comm)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=comm.rank > 0) as progress:
-        task = progress.add_task("initial conditions", total=config.n_steps)
-        for state in simulate_steps(member, out.parent, comm):
+        task, begun = progress.add_task("initial conditions", total=config.n_steps), False
+        for state in simulate_steps(member, out.parent, comm, cadence, evolve):
+            if state.step > 0 and not begun and comm.rank == 0:
+                progress.console.out(f"{out}: resumes after step {state.step} of {config.n_steps}", highlight=False)
+            begun = True
             progress.update(task, completed=state.step, description=f"z = {state.redshift:.3f}")
     announce(f"{out}: {len(config.redshifts)} snapshots", comm)
 
@@ -72,7 +139,7 @@ def run_ensemble(config: Ensemble) -> None:
         task = progress.add_task("boxes", total=config.n_boxes)
         for member in members(config):
             progress.update(task, description=member.id)
-            simulate(member, config.out)
+            simulate(member, config.out, cadence=Cadence(config.checkpoint_minutes))
             progress.advance(task)
     announce(f"{config.out}: {config.n_boxes} boxes", SerialComm())
 

@@ -7,9 +7,9 @@ what it holds before anything is allocated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _N_TYPES = 6
 _FLAGS = ("Sfr", "Cooling", "StellarAge", "Metals", "Feedback", "DoublePrecision")
 DEFLATE_LIMIT = 1032
 """Deflate never packs bytes tighter than this: who declares more is lying."""
+N_CONVERTED = 1 << 20
+"""Particles whose units are converted at a time when a file is written."""
 
 _UNIT_LENGTH_CM = constants.kpc.to_value("cm")
 _UNIT_MASS_G = GADGET_MASS * constants.M_sun.to_value("g")
@@ -47,13 +49,29 @@ def write(
     path = Path(path)
     if n_files < 1 or path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: expected a name ending in {' or '.join(SUFFIXES)} and n_files >= 1, got {n_files}")
-    files = [path] if n_files == 1 else [path.with_suffix(f".{i}{path.suffix}") for i in range(n_files)]
-    for i, file in enumerate(files):
-        with replacing(file) as temporary, h5py.File(temporary, "w") as out:
-            _write_file(out, snapshot, i, n_files)
-            if attributes:
-                out.create_group("Darkglass").attrs.update(dict(sorted(attributes.items())))
-    return files
+    totals = {name: len(part) for name, part in snapshot.particles.items()}
+    return [
+        _write_whole(_part_path(path, i, n_files), _share(snapshot, i, n_files), totals, n_files, attributes)
+        for i in range(n_files)
+    ]
+
+
+def write_part(
+    path: Path,
+    snapshot: Snapshot,
+    i_file: int,
+    n_files: int,
+    totals: Mapping[Species, int],
+    *,
+    attributes: Mapping[str, str | float] | None = None,
+) -> Path:
+    """Write file `i_file` of a snapshot of `n_files` files, as `write` names and lays them out; the file written.
+
+    `snapshot` holds the particles of this file alone, `totals` how many of each species all files hold together: each
+    writer of a set needs to know no more of the others.
+    """
+    file = _part_path(Path(path), i_file, n_files)
+    return _write_whole(file, snapshot, totals, n_files, attributes)
 
 
 def read(path: Path) -> Snapshot:
@@ -75,29 +93,49 @@ def read(path: Path) -> Snapshot:
     )
 
 
-def _write_file(out: h5py.File, snapshot: Snapshot, i_file: int, n_files: int) -> None:
-    """The share of one file in every species."""
-    shares = {
-        name: slice(i_file * len(part) // n_files, (i_file + 1) * len(part) // n_files)
-        for name, part in snapshot.particles.items()
-    }
-    counts = {name: share.stop - share.start for name, share in shares.items()}
-    out.create_group("Header").attrs.update(_header_attributes(snapshot, counts, n_files))
-    for name, count in counts.items():
-        if count:
-            group = out.create_group(f"PartType{PART_TYPES[name]}")
-            _write_particles(group, snapshot.particles[name], shares[name], snapshot.scale_factor)
+def _part_path(path: Path, i_file: int, n_files: int) -> Path:
+    """The name of one file of a set."""
+    return path if n_files == 1 else path.with_suffix(f".{i_file}{path.suffix}")
 
 
-def _header_attributes(snapshot: Snapshot, counts: Mapping[Species, int], n_files: int) -> dict[str, Any]:
-    """What AREPO writes and what yt and pynbody read."""
+def _share(snapshot: Snapshot, i_file: int, n_files: int) -> Snapshot:
+    """What one of `n_files` equal files holds of every species: views."""
+    return replace(snapshot, particles={name: _cut(part, i_file, n_files) for name, part in snapshot.particles.items()})
+
+
+def _cut(part: Particles, i_file: int, n_files: int) -> Particles:
+    cut = slice(i_file * len(part) // n_files, (i_file + 1) * len(part) // n_files)
+    mass = part.mass[cut] if isinstance(part.mass, np.ndarray) else part.mass
+    return Particles(part.pos[cut], part.vel[cut], mass, part.ids[cut])
+
+
+def _write_whole(
+    file: Path,
+    snapshot: Snapshot,
+    totals: Mapping[Species, int],
+    n_files: int,
+    attributes: Mapping[str, str | float] | None,
+) -> Path:
+    """Write one file of a set, whole or not at all."""
+    with replacing(file) as temporary, h5py.File(temporary, "w") as out:
+        out.create_group("Header").attrs.update(_header_attributes(snapshot, totals, n_files))
+        for name, part in snapshot.particles.items():
+            if len(part):
+                _write_particles(out.create_group(f"PartType{PART_TYPES[name]}"), part, snapshot.scale_factor)
+        if attributes:
+            out.create_group("Darkglass").attrs.update(dict(sorted(attributes.items())))
+    return file
+
+
+def _header_attributes(snapshot: Snapshot, totals: Mapping[Species, int], n_files: int) -> dict[str, Any]:
+    """What AREPO writes and what yt and pynbody read, in the header of a file that holds `snapshot`."""
     parts = snapshot.particles
-    totals = _by_type({name: len(part) for name, part in parts.items()}, np.uint64)
+    total = _by_type(totals, np.uint64)
     table = {name: part.mass / GADGET_MASS for name, part in parts.items() if not isinstance(part.mass, np.ndarray)}
     return {
-        "NumPart_ThisFile": _by_type(counts, np.int32),
-        "NumPart_Total": (totals & np.uint64(0xFFFFFFFF)).astype(np.uint32),
-        "NumPart_Total_HighWord": (totals >> np.uint64(32)).astype(np.uint32),
+        "NumPart_ThisFile": _by_type({name: len(part) for name, part in parts.items()}, np.int32),
+        "NumPart_Total": (total & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+        "NumPart_Total_HighWord": (total >> np.uint64(32)).astype(np.uint32),
         "NumFilesPerSnapshot": np.int32(n_files),
         "MassTable": _by_type(table, np.float64),
         "Time": float(snapshot.scale_factor),
@@ -122,12 +160,27 @@ def _by_type(values: Mapping[Species, float], dtype: type[np.generic]) -> NDArra
     return table
 
 
-def _write_particles(group: h5py.Group, part: Particles, share: slice, scale_factor: float) -> None:
-    group["Coordinates"] = np.multiply(part.pos[share], KPC_PER_MPC, dtype=np.float64)
-    group["Velocities"] = (part.vel[share] / np.float64(scale_factor) ** 0.5).astype(np.float32)
-    group["ParticleIDs"] = part.ids[share].astype(np.uint64)
+def _write_particles(group: h5py.Group, part: Particles, scale_factor: float) -> None:
+    """The data sets of one species, converted N_CONVERTED particles at a time."""
+    _write_converted(group, "Coordinates", part.pos, np.float64, lambda pos: np.multiply(pos, KPC_PER_MPC, dtype="f8"))
+    _write_converted(group, "Velocities", part.vel, np.float32, lambda vel: vel / np.float64(scale_factor) ** 0.5)
+    group["ParticleIDs"] = part.ids.astype(np.uint64, copy=False)
     if isinstance(part.mass, np.ndarray):
-        group["Masses"] = (part.mass[share] / np.float64(GADGET_MASS)).astype(np.float32)
+        _write_converted(group, "Masses", part.mass, np.float32, lambda mass: mass / np.float64(GADGET_MASS))
+
+
+def _write_converted(
+    group: h5py.Group,
+    name: str,
+    values: NDArray[Any],
+    dtype: type[np.generic],
+    convert: Callable[[NDArray[Any]], NDArray[np.float64]],
+) -> None:
+    """`values` in the units of the file, without a copy of them all in float64."""
+    data = group.create_dataset(None, values.shape, dtype)
+    for start in range(0, len(values), N_CONVERTED):
+        data[start : start + N_CONVERTED] = convert(values[start : start + N_CONVERTED]).astype(dtype, copy=False)
+    group[name] = data
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,32 @@
-"""Halos of a periodic box: friends-of-friends groups, their centres, and their spherical-overdensity masses.
+"""Halos of a periodic box: their centres, spherical-overdensity masses and velocities, from friends-of-friends groups.
 
-Knows nothing of files or of baryons. Groups and their labels do not depend on the order of the particles; positions are
-used as float32.
+Knows nothing of files or of baryons. Positions are used as float32. Nothing depends on the order of the particles but
+the last bits of sums, and with ids not even these; no bit depends on how many threads or ranks there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.spheres import Spheres, within
+from sim import friends
+from sim.cells import Positions, by_key, taken
+from sim.extents import Extents
+from sim.friends import Groups
+from sim.parallel import SERIAL, Comm
+from sim.spheres import Spheres
 from sim.units import RHO_CRITICAL
 
 OVERDENSITY = 200.0
-"""Mean density inside R200c over the critical density."""
+"""Mean density inside R200c over the critical density, and inside R200m over the mean density."""
 
-_MAX_CELLS = 1 << 20
 _SHRINK = 0.9
+_GROW = 1.5
 _CORE = 10
 """Fewer particles than this are noise: no centre and no density is taken from them."""
 
@@ -33,8 +39,9 @@ class Catalog:
     """h halos of a box of side box_size [Mpc/h], from the largest m200c down, ties by position.
 
     center (h, 3) comoving Mpc/h in [0, box_size); n_particles (h,) and mass_fof (h,) [Msun/h] of the group; m200c (h,)
-    [Msun/h] and r200c (h,) [comoving Mpc/h] of all matter around the centre, 0 where no sphere reaches the density;
-    vel (h, 3) [km/s] mean peculiar velocity of the group, None when no velocities were given.
+    [Msun/h] and r200c (h,) [comoving Mpc/h] of all matter around the centre, 0 where no sphere of 10 to twice the
+    group's particles reaches the density; vel (h, 3) [km/s] mean peculiar velocity of the group, None without
+    velocities; m200m (h,) and r200m (h,) as m200c and r200c, for the mean density, None when they were not asked for.
     """
 
     center: Array
@@ -44,6 +51,8 @@ class Catalog:
     r200c: Array
     box_size: float
     vel: Array | None = None
+    m200m: Array | None = None
+    r200m: Array | None = None
 
     def __len__(self) -> int:
         return len(self.mass_fof)
@@ -56,58 +65,49 @@ def find(
     *,
     omega_m: float,
     redshift: float = 0.0,
+    critical_density: float | None = None,
+    m200m: bool = False,
     linking_length: float = 0.2,
     min_particles: int = 20,
     vel: NDArray[np.floating[Any]] | None = None,
+    ids: NDArray[np.integer[Any]] | None = None,
+    comm: Comm = SERIAL,
 ) -> Catalog:
     """Halos of n particles of equal `mass` [Msun/h] that fill the box: pos (n, 3) Mpc/h, vel (n, 3) km/s.
 
     `linking_length` is in mean particle separations. The centre is that of a sphere that shrinks onto the heaviest part
     of the group (Power et al. 2003, sec. 2.5). R200c is the innermost radius at which the mean density around it falls
-    through 200 times the critical density of flat LCDM at `redshift`, and M200c that volume times that density.
+    through 200 times `critical_density` [Msun/h in a comoving (Mpc/h)^3], by default that of flat LCDM at `redshift`,
+    and M200c that volume times that density; R200m and M200m are those of 200 times the mean density.
+
+    Ranks may hold any particles, and slabs along x cost least; each gets the whole catalogue, the same to the last bit
+    on any number of ranks when the unique `ids` (n,) are given (without, they count particles from rank to rank).
     ValueError for positions outside the box.
     """
+    _refuse(mass=mass, linking_length=linking_length, min_particles=min_particles, critical_density=critical_density)
+    pos, ids = friends.checked(pos, box_size, comm), friends.identities(ids, len(pos), comm)
+    n = int(comm.allreduce(np.array([len(pos)]))[0])
+    linking = linking_length * box_size / max(n, 1) ** (1 / 3)
+    groups = friends.groups(pos, box_size, linking, ids=ids, comm=comm)
+    found = _gathered(groups, _Particles(pos, ids, _columns(vel, len(pos))), min_particles, comm)
+    center, n_particles = np.asarray(_centers(found.rows.pos, found.start, box_size)), np.diff(found.start)
+    critical = _critical_density(omega_m, redshift) if critical_density is None else critical_density
+    matter = _Matter(Spheres.of(pos, box_size, n), Extents.of(pos, box_size, comm), mass, comm)
+    columns = {"center": center, "mass_fof": mass * n_particles, "n_particles": n_particles}
+    columns |= matter.spheres_of(center, n_particles, OVERDENSITY * critical, "200c")
+    if m200m:
+        columns |= matter.spheres_of(center, n_particles, OVERDENSITY * omega_m * RHO_CRITICAL, "200m")
+    if vel is not None:
+        columns["vel"] = np.asarray(_means(found.rows.vel, found.start))
+    return Catalog(**_sorted(columns, found.label, comm), box_size=box_size)
+
+
+def _refuse(*, mass: float, linking_length: float, min_particles: int, critical_density: float | None) -> None:
     if not (mass > 0 and linking_length > 0 and min_particles >= 1):
         got = f"{mass}, {linking_length}, {min_particles}"
         raise ValueError(f"halos: expected mass > 0, linking_length > 0 and min_particles >= 1, got {got}")
-    pos = _checked(pos, box_size)
-    labels = group_labels(pos, box_size, linking_length * box_size / max(len(pos), 1) ** (1 / 3))
-    members, start = _members(labels, min_particles)
-    center = np.asarray(_centers(pos, members, start, box_size))
-    n_particles = np.diff(start)
-    density = OVERDENSITY * _critical_density(omega_m, redshift)
-    cells = Spheres.of(pos, box_size)
-    radius = np.asarray(
-        _radii(center, n_particles, mass / density, cells.pos, cells.start, cells.n_cells, box_size, _CORE)
-    )
-    mean_vel = None if vel is None else _group_means(vel, members, start)
-    catalog = Catalog(
-        center, mass * n_particles, n_particles, 4 / 3 * np.pi * radius**3 * density, radius, box_size, mean_vel
-    )
-    return _sorted(catalog)
-
-
-def group_labels(pos: NDArray[np.floating[Any]], box_size: float, linking: float) -> Integers:
-    """The friends-of-friends group of each particle (n,): the index of the first particle of the group.
-
-    pos (n, 3) in [0, box_size]; two particles at most `linking` apart, through the edges of the box too, are friends.
-    """
-    # Two particles of a cell this small are always friends, so cells are linked and not particles.
-    n_cells = int(np.sqrt(3) * box_size / linking) + 1
-    if n_cells > _MAX_CELLS:
-        raise ValueError(f"halos: expected a linking length above {2 * box_size / _MAX_CELLS} Mpc/h, got {linking}")
-    pos = _checked(pos, box_size)
-    keys = _keys(pos, n_cells, box_size)
-    order = np.argsort(keys, kind="stable")
-    return np.asarray(_linked(pos[order], order, keys[order], n_cells, box_size, float(linking) ** 2))
-
-
-def _checked(pos: NDArray[np.floating[Any]], box_size: float) -> NDArray[np.float32]:
-    if pos.ndim != 2 or pos.shape[1] != 3:
-        raise ValueError(f"halos: expected pos of shape (n, 3), got {pos.shape}")
-    if len(pos) and not (pos.min() >= 0 and pos.max() <= box_size):
-        raise ValueError(f"halos: expected positions in [0, {box_size}] Mpc/h, got {pos.min()} to {pos.max()}")
-    return np.ascontiguousarray(pos, np.float32)
+    if critical_density is not None and not critical_density > 0:
+        raise ValueError(f"halos: expected critical_density > 0 Msun/h / (Mpc/h)^3, got {critical_density}")
 
 
 def _critical_density(omega_m: float, redshift: float) -> float:
@@ -115,170 +115,164 @@ def _critical_density(omega_m: float, redshift: float) -> float:
     return float(RHO_CRITICAL * (omega_m + (1 - omega_m) / (1 + redshift) ** 3))
 
 
-def _members(labels: Integers, min_particles: int) -> tuple[Integers, Integers]:
-    """Particles of the groups that are large enough, group after group, and where each group starts (h + 1,)."""
-    counts = np.bincount(labels)
-    large = np.flatnonzero(counts >= min_particles)
-    rank = np.full(len(counts), -1)
-    rank[large] = np.arange(len(large))
-    group = rank[labels]
-    inside = np.flatnonzero(group >= 0)
-    members = inside[np.argsort(group[inside], kind="stable")]
-    return members, np.concatenate([[0], np.cumsum(counts[large])])
+@dataclass(frozen=True)
+class _Particles:
+    """pos (n, 3), ids (n,) and vel (n, 3), or (n, 0) where there are none."""
+
+    pos: Positions
+    ids: Integers
+    vel: NDArray[np.floating[Any]]
+
+    def taken(self, rows: NDArray[np.integer[Any]]) -> _Particles:
+        return _Particles(taken(self.pos, rows), self.ids[rows], self.vel[rows])
+
+    def exchanged(self, rows: Sequence[NDArray[np.integer[Any]]], comm: Comm) -> _Particles:
+        """The particles that other ranks send here, when rows[r] go to rank r."""
+        columns = (self.pos, self.ids, self.vel)
+        return _Particles(*(np.concatenate(comm.alltoall([column[to] for to in rows])) for column in columns))
+
+    def followed_by(self, other: _Particles) -> _Particles:
+        pairs = ((self.pos, other.pos), (self.ids, other.ids), (self.vel, other.vel))
+        return _Particles(*(np.concatenate(pair) for pair in pairs))
 
 
-def _group_means(values: NDArray[np.floating[Any]], members: Integers, start: Integers) -> Array:
-    """Mean of `values` (n, 3) over each group."""
-    if len(start) == 1:
-        return np.empty((0, 3))
-    sums = np.add.reduceat(values[members].astype(np.float64), start[:-1], axis=0)
-    return np.asarray(sums / np.diff(start)[:, None])
+def _columns(vel: NDArray[np.floating[Any]] | None, n: int) -> NDArray[np.floating[Any]]:
+    """`vel`, or no columns; ValueError when it is not one velocity a particle."""
+    if vel is None:
+        return np.empty((n, 0), np.float32)
+    if vel.shape != (n, 3):
+        raise ValueError(f"halos: expected vel of shape ({n}, 3), got {vel.shape}")
+    return vel
 
 
-def _sorted(catalog: Catalog) -> Catalog:
-    order = np.lexsort((*catalog.center.T[::-1], -catalog.m200c))
-    columns = {name: getattr(catalog, name)[order] for name in ("center", "mass_fof", "n_particles", "m200c", "r200c")}
-    return Catalog(**columns, box_size=catalog.box_size, vel=None if catalog.vel is None else catalog.vel[order])
+@dataclass(frozen=True)
+class _Members:
+    """The groups that this rank describes: group i is called label[i] and holds rows start[i] to start[i + 1]."""
+
+    label: Integers
+    start: Integers
+    rows: _Particles
+
+    def followed_by(self, other: _Members) -> _Members:
+        start = np.concatenate([self.start, self.start[-1] + other.start[1:]])
+        return _Members(np.concatenate([self.label, other.label]), start, self.rows.followed_by(other.rows))
+
+    def sorted(self) -> _Members:
+        """The members of every group by id."""
+        order = np.asarray(_by_id(self.rows.ids, self.start))
+        return _Members(self.label, self.start, self.rows.taken(order))
 
 
-@njit(cache=True, nogil=True)
-def _keys(pos, n_cells, box_size):  # type: ignore[no-untyped-def]
-    """The cell of each particle as one number (n,), z fastest."""
-    keys = np.empty(len(pos), np.int64)
-    for p in range(len(pos)):
-        key = 0
-        for axis in range(3):
-            key = key * n_cells + min(int(pos[p, axis] * n_cells / box_size), n_cells - 1)
-        keys[p] = key
-    return keys
+def _gathered(groups: Groups, particles: _Particles, min_particles: int, comm: Comm) -> _Members:
+    """Groups of at least `min_particles`; each of those that ranks share comes together on one rank, by its label."""
+    whole = ~groups.shared & (groups.size >= min_particles)
+    rows = groups.members[np.repeat(whole, groups.size)]
+    members = _Members(groups.label[whole], _ends(groups.size[whole]), particles.taken(rows))
+    if comm.size > 1:
+        members = members.followed_by(_assembled(groups, particles, min_particles, comm))
+    return members.sorted()
 
 
-@njit(cache=True, nogil=True)
-def _starts(keys):  # type: ignore[no-untyped-def]
-    """Where each run of equal `keys` starts, and the end of the last."""
-    starts = np.empty(len(keys) + 1, np.int64)
-    n = 0
-    for i in range(len(keys)):
-        if i == 0 or keys[i] != keys[i - 1]:
-            starts[n] = i
-            n += 1
-    starts[n] = len(keys)
-    return starts[: n + 1].copy()
+def _assembled(groups: Groups, particles: _Particles, min_particles: int, comm: Comm) -> _Members:
+    """The groups that ranks share, each on the rank that its label, modulo the number of ranks, says."""
+    shared = np.repeat(groups.shared, groups.size)
+    rows, label = groups.members[shared], np.repeat(groups.label, groups.size)[shared]
+    to = [np.flatnonzero(label % comm.size == rank) for rank in range(comm.size)]
+    here = particles.exchanged([rows[i] for i in to], comm)
+    label = np.concatenate(comm.alltoall([label[i] for i in to]))
+    names, group, size = np.unique(label, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    large = size >= min_particles
+    return _Members(names[large], _ends(size[large]), here.taken(order[large[group[order]]]))
 
 
-@njit(cache=True, nogil=True)
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+def _ends(size: Integers) -> Integers:
+    """Where each of consecutive groups starts, and the last ends."""
+    return np.concatenate([[0], np.cumsum(size)])
 
 
-@njit(cache=True, nogil=True)
-def _link_cells(a, b, pos, first, parent, box_size, square):  # type: ignore[no-untyped-def]
-    """Join the groups of cells `a` and `b` if one pair of their particles are friends."""
-    root_a, root_b = _root(parent, a), _root(parent, b)
-    if root_a == root_b:
-        return
-    for p in range(first[a], first[a + 1]):
-        for q in range(first[b], first[b + 1]):
-            distance = 0.0
-            for axis in range(3):
-                d = abs(np.float64(pos[p, axis]) - np.float64(pos[q, axis]))
-                d = min(d, box_size - d)
-                distance += d * d
-            if distance <= square:
-                parent[max(root_a, root_b)] = min(root_a, root_b)
-                return
+@dataclass(frozen=True)
+class _Matter:
+    """All particles of the box, each of `mass` [Msun/h] and on the rank that holds it."""
+
+    spheres: Spheres
+    extents: Extents
+    mass: float
+    comm: Comm
+
+    def spheres_of(self, center: Array, n_particles: Integers, density: float, name: str) -> dict[str, Array]:
+        """Columns m{name} and r{name} of the spheres of `density` around each centre (h, 3)."""
+        radius = self._radii(center, n_particles, self.mass / density)
+        return {f"m{name}": 4 / 3 * np.pi * radius**3 * density, f"r{name}": radius}
+
+    def _radii(self, center: Array, n_particles: Integers, volume: float) -> Array:
+        """(h,): `volume` is that of a particle at the density sought; 0 where that density is never reached."""
+        half = self.spheres.box_size / 2
+        reach = np.minimum((2 * n_particles * volume * 0.75 / np.pi) ** (1 / 3), half)
+        radius, left = np.zeros(len(center)), np.arange(len(center))
+        while self.comm.allreduce(np.array([len(left)]))[0]:
+            start, squares = self._squares(center[left], reach[left])
+            radius[left] = _crossings(start, squares, reach[left], volume, _CORE)
+            left = left[(radius[left] >= reach[left]) & (reach[left] < half)]
+            reach[left] = np.minimum(_GROW * reach[left], half)
+        return radius
+
+    def _squares(self, center: Array, reach: Array) -> tuple[Integers, Array]:
+        """Squared distances of the particles of all ranks nearer than `reach`, centre after centre, in any order."""
+        if self.comm.size == 1:
+            return self.spheres.squares(center, reach)
+        asked = [self.extents.within(rank, center[:, 0], reach) for rank in range(self.comm.size)]
+        answers = [
+            self.spheres.squares(np.ascontiguousarray(wanted[:, :3]), np.ascontiguousarray(wanted[:, 3]))
+            for wanted in self.comm.alltoall([np.column_stack([center[i], reach[i]]) for i in asked])
+        ]
+        counts = self.comm.alltoall([np.diff(start) for start, _ in answers])
+        squares = np.concatenate(self.comm.alltoall([found for _, found in answers]))
+        halo = np.concatenate([np.repeat(i, count) for i, count in zip(asked, counts, strict=True)])
+        order, _ = by_key(halo, max(len(center), 1))
+        return _ends(np.bincount(halo, minlength=len(center))), squares[order]
 
 
-@njit(cache=True, nogil=True)
-def _link_columns(  # type: ignore[no-untyped-def]
-    begin_a, end_a, begin_b, end_b, height, n_cells, pos, first, parent, box_size, square
-):
-    """Link every cell of one column along z to those of another at most two cells higher or lower, periodically."""
-    low = begin_b
-    for a in range(begin_a, end_a):
-        z = height[a]
-        while low < end_b and height[low] < z - 2:
-            low += 1
-        b = low
-        while b < end_b and height[b] <= z + 2:
-            _link_cells(a, b, pos, first, parent, box_size, square)
-            b += 1
-        b = end_b - 1
-        while b >= begin_b and height[b] >= z - 2 + n_cells:
-            _link_cells(a, b, pos, first, parent, box_size, square)
-            b -= 1
-        b = begin_b
-        while b < end_b and height[b] <= z + 2 - n_cells:
-            _link_cells(a, b, pos, first, parent, box_size, square)
-            b += 1
+def _sorted(columns: dict[str, NDArray[Any]], label: Integers, comm: Comm) -> dict[str, NDArray[Any]]:
+    """The halos of all ranks in the order of a catalogue."""
+    columns = {name: np.concatenate(comm.allgather(column)) for name, column in columns.items()}
+    label = np.concatenate(comm.allgather(label))
+    order = np.lexsort((label, *columns["center"].T[::-1], -columns["m200c"]))
+    return {name: column[order] for name, column in columns.items()}
 
 
-@njit(cache=True, nogil=True)
-def _link_offset(  # type: ignore[no-untyped-def]
-    dx, dy, columns, column, height, n_cells, pos, first, parent, box_size, square
-):
-    """Link every column to the one at (dx, dy) from it. Both are visited in the same order, but for the edges."""
-    n_columns = len(column) - 1
-    b, last = 0, -1
-    for a in range(n_columns):
-        x, y = columns[a] // n_cells, columns[a] % n_cells
-        target = (x + dx) % n_cells * n_cells + (y + dy) % n_cells
-        if target < last:
-            b = np.searchsorted(columns, target)
-        last = target
-        while b < n_columns and columns[b] < target:
-            b += 1
-        if b < n_columns and columns[b] == target:
-            _link_columns(
-                column[a], column[a + 1], column[b], column[b + 1],
-                height, n_cells, pos, first, parent, box_size, square,
-            )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def _linked(pos, order, keys, n_cells, box_size, square):  # type: ignore[no-untyped-def]
-    """Labels from particles sorted by cell: union-find over the occupied cells."""
-    first = _starts(keys)
-    cells = keys[first[:-1]]
-    height = cells % n_cells
-    column = _starts(cells // n_cells)
-    columns = cells[column[:-1]] // n_cells
-    parent = np.arange(len(cells))
-    for dx in range(3):
-        for dy in range(0 if dx == 0 else -2, 3):
-            _link_offset(dx, dy, columns, column, height, n_cells, pos, first, parent, box_size, square)
-    return _labels(order, first, parent)
+@njit(cache=True, nogil=True, parallel=True)
+def _by_id(ids, start):  # type: ignore[no-untyped-def]
+    """The order that sorts the ids of each group."""
+    order = np.empty(len(ids), np.int64)
+    for h in prange(len(start) - 1):
+        order[start[h] : start[h + 1]] = start[h] + np.argsort(ids[start[h] : start[h + 1]])
+    return order
 
 
 @njit(cache=True, nogil=True)
-def _labels(order, first, parent):  # type: ignore[no-untyped-def]
-    """Label of each particle: the smallest index in its group."""
-    smallest = np.full(len(parent), len(order))
-    for cell in range(len(parent)):
-        root = _root(parent, cell)
-        for p in range(first[cell], first[cell + 1]):
-            smallest[root] = min(smallest[root], order[p])
-    labels = np.empty(len(order), np.int64)
-    for cell in range(len(parent)):
-        for p in range(first[cell], first[cell + 1]):
-            labels[order[p]] = smallest[_root(parent, cell)]
-    return labels
+def _means(values, start):  # type: ignore[no-untyped-def]
+    """Mean of values (n, m) over each group: (h, m)."""
+    means = np.zeros((len(start) - 1, values.shape[1]))
+    for h in range(len(start) - 1):
+        for i in range(start[h], start[h + 1]):
+            for axis in range(values.shape[1]):
+                means[h, axis] += values[i, axis]
+        means[h] /= start[h + 1] - start[h]
+    return means
 
 
-@njit(cache=True, nogil=True)
-def _centers(pos, members, start, box_size):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, parallel=True)
+def _centers(pos, start, box_size):  # type: ignore[no-untyped-def]
     """Centre of each group (h, 3): mean of the sphere that shrinks until it holds 1 % of the group."""
     centers = np.empty((len(start) - 1, 3))
-    for h in range(len(start) - 1):
+    for h in prange(len(start) - 1):
         n = start[h + 1] - start[h]
         offset = np.empty((n, 3))
-        origin = pos[members[start[h]]]
+        origin = pos[start[h]]
         for i in range(n):
             for axis in range(3):
-                d = np.float64(pos[members[start[h] + i], axis]) - np.float64(origin[axis])
+                d = np.float64(pos[start[h] + i, axis]) - np.float64(origin[axis])
                 offset[i, axis] = d - box_size * np.rint(d / box_size)
         center = _shrunk(offset, max(_CORE, n // 100))
         for axis in range(3):
@@ -315,21 +309,12 @@ def _sphere(offset, center, square):  # type: ignore[no-untyped-def]
     return held, mean / max(held, 1), largest
 
 
-@njit(cache=True, nogil=True)
-def _radii(center, n_particles, volume, pos, start, n_cells, box_size, core):  # type: ignore[no-untyped-def]
-    """R200c (h,): `volume` is that of a particle at the density sought; 0 where that density is never reached."""
-    found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
-    radius = np.zeros(len(center))
-    for h in range(len(center)):
-        reach = (2 * n_particles[h] * volume * 0.75 / np.pi) ** (1 / 3)
-        while True:
-            reach = min(reach, box_size / 2)
-            n = within(center[h], reach, pos, start, n_cells, box_size, found, offset)
-            square = np.sort(offset[:n, 0] ** 2 + offset[:n, 1] ** 2 + offset[:n, 2] ** 2)
-            radius[h] = _crossing(np.sqrt(square), reach, volume, core)
-            if radius[h] < reach or reach == box_size / 2:
-                break
-            reach *= 1.5
+@njit(cache=True, nogil=True, parallel=True)
+def _crossings(start, squares, reach, volume, core):  # type: ignore[no-untyped-def]
+    """Radius (h,) where the sphere of each centre first falls through the density; `squares` are all within `reach`."""
+    radius = np.empty(len(reach))
+    for h in prange(len(reach)):
+        radius[h] = _crossing(np.sqrt(np.sort(squares[start[h] : start[h + 1]])), reach[h], volume, core)
     return radius
 
 

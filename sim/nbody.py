@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -179,15 +180,30 @@ def _sorted(state: State, poisson: Poisson) -> Sorted:
 
 
 def migrate(state: State, slab: Slab) -> None:
-    """Move each particle to the rank that owns its plane."""
-    if slab.comm.size == 1:
+    """Move each particle to the rank that owns its plane; those that come take the places of those that go."""
+    comm = slab.comm
+    if comm.size == 1:
         return
-    owners = slab.owners(state.pos)
+    leaving = np.flatnonzero(_outside(state.pos, slab.inverse_cell, slab.lo, slab.hi, slab.n_mesh))
+    owners = slab.owners(state.pos[leaving])
     order = np.argsort(owners, kind="stable")
-    ends = np.cumsum(np.bincount(owners, minlength=slab.comm.size))[:-1]
+    ends = np.cumsum(np.bincount(owners, minlength=comm.size))[:-1]
     for name in ("pos", "mom", "ids"):
-        blocks = np.split(getattr(state, name)[order], ends)
-        setattr(state, name, np.concatenate(slab.comm.alltoall(blocks)))
+        blocks = np.split(getattr(state, name)[leaving[order]], ends)
+        setattr(state, name, _replaced(getattr(state, name), leaving, np.concatenate(comm.alltoall(blocks))))
+
+
+def _replaced(values: NDArray[Any], leaving: NDArray[np.int64], arrived: NDArray[Any]) -> NDArray[Any]:
+    """`values` without those at the rising indices `leaving`, with `arrived` in their places and then at the end."""
+    n_filled = min(len(leaving), len(arrived))
+    values[leaving[:n_filled]] = arrived[:n_filled]
+    if n_filled < len(arrived):
+        return np.concatenate([values, arrived[n_filled:]])
+    n_left = len(values) - len(leaving) + n_filled
+    holes = leaving[n_filled:]
+    tail = np.setdiff1d(np.arange(n_left, len(values)), holes, assume_unique=True)
+    values[holes[holes < n_left]] = values[tail]
+    return values[:n_left]
 
 
 def memory_bytes(box: Box, size: int = 1) -> int:
@@ -224,6 +240,16 @@ def _lattice(box: Box, slab: Slab) -> Vectors:
 def _offset(box: Box) -> float:
     """Half a cell of the force mesh [Mpc/h]."""
     return 0.5 * box.box_size / box.n_mesh
+
+
+@njit(cache=True, parallel=True)
+def _outside(pos, inverse_cell, lo, hi, n):  # type: ignore[no-untyped-def]
+    """Which particles are on planes of other ranks."""
+    outside = np.empty(len(pos), np.bool_)
+    for p in prange(len(pos)):
+        plane = min(np.int64(pos[p, 0] * inverse_cell), n - 1)
+        outside[p] = plane < lo or plane >= hi
+    return outside
 
 
 @njit(cache=True, parallel=True)

@@ -140,10 +140,16 @@ class MpiComm(Comm):
         contiguous = [np.ascontiguousarray(block) for block in blocks]
         kinds = self._world.alltoall([(block.shape, block.dtype.str) for block in contiguous])
         incoming = [np.empty(shape, dtype) for shape, dtype in kinds]
-        requests = [self._world.Irecv(as_bytes(block), other) for other, block in enumerate(incoming)]
-        requests += [self._world.Isend(as_bytes(block), other) for other, block in enumerate(contiguous)]
+        others = [other for other in range(self.size) if other != self.rank]
+        requests = [self._world.Irecv(as_bytes(incoming[other]), other) for other in others]
+        requests += [self._world.Isend(as_bytes(contiguous[other]), other) for other in others]
+        incoming[self.rank][...] = contiguous[self.rank]
         self._wait_all(requests)
         return incoming
+
+    def abort(self, code: int) -> None:
+        """End all ranks at once: those that wait for this one would wait for ever."""
+        self._world.Abort(code)
 
 
 def as_bytes(array: Array) -> NDArray[np.uint8]:

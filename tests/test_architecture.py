@@ -22,7 +22,12 @@ ROOMS = {
     "serve": ({"configs", "sim", "learn"}, SERVE),
     "ray_jobs": ({"configs", "sim", "learn"}, RAY_JOBS),
 }
-ONLY_IN = {"mpi4py": {"sim/parallel.py"}, "ray": {"serve/app.py"}}
+ONLY_IN = {
+    "mpi4py": {"sim/parallel.py"},
+    "pyfftw": {"sim/fftw.py"},
+    "ray": {"serve/app.py"},
+    "torch": {"sim/device.py", "sim/tensors.py"},
+}
 OPTIONAL = {"mpi4py", "abacusutils"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
 from configs import Box, Cosmology  # noqa: E402
+from ray_jobs import comm  # noqa: E402
 from ray_jobs.comm import label, pack, padded, parse, run_on_actors, unpack  # noqa: E402
 from sim import nbody  # noqa: E402
 from sim.nbody import State  # noqa: E402
@@ -50,7 +52,8 @@ def test_the_contract_and_a_run_like_that_on_threads() -> None:
     serial = last(SerialComm(), BOX)
     results = run_on_actors(contract_and_run, 3, BOX, timeout_s=120)
     assert [name for name, _ in results] == [f"rank {rank} of 3" for rank in range(3)]
-    assert sorted(np.concatenate([state.ids for _, state in results])) == serial.ids.tolist()
+    found = np.sort(np.concatenate([state.ids for _, state in results]))
+    np.testing.assert_array_equal(found, np.sort(serial.ids))
     for (_, ours), theirs in zip(results, ThreadComm.run(3, lambda comm: last(comm, BOX)), strict=True):
         np.testing.assert_array_equal(ours.ids, theirs.ids)
         np.testing.assert_array_equal(ours.pos, theirs.pos)
@@ -81,6 +84,14 @@ def test_actors_without_room_are_given_up() -> None:
     with pytest.raises(RuntimeError, match="expected rank 0 to start in time, still waiting for 1 of 1"):
         run_on_actors(one_rank_fails, 1, "", timeout_s=1, num_cpus=1000)
     assert time.monotonic() - begin < 10
+
+
+def test_work_takes_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "PATIENCE_S", 0.05)
+    slow = ray.remote(lambda: time.sleep(0.5) or "done")
+    assert comm.gather([slow.remote()], math.inf, "a slow task") == ["done"]
+    with pytest.raises(RuntimeError, match="expected a slow task in time, still waiting for 1 of 1"):
+        comm.gather([slow.remote()], time.monotonic() + 0.2, "a slow task")
 
 
 def test_labels_and_buffers_round_trip() -> None:

@@ -1,69 +1,35 @@
-"""Halos: laws of groups and masses, scipy as the oracle of groups, colossus of radii, a real box with its catalogue."""
+"""Halos: laws of masses and centres, the same bits on any ranks, colossus for radii, a real box and its catalogue."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from clumps import BOX, Counted, Positions, clump, clustered, field, filament, on_ranks, slab_owners
 from colossus.cosmology import cosmology as colossus_cosmology
 from colossus.halo import mass_so
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from sim import snapshot
-from sim.halos import Catalog, find, group_labels
+from configs import Cosmology
+from sim import cells, friends, snapshot
+from sim.cosmology import critical_density
+from sim.halos import Catalog, find
+from sim.parallel import SERIAL, Comm, n_threads_of_rank, set_threads
 from sim.units import RHO_CRITICAL
 
-BOX = 16.0
-GRID = 2.0**-14
-"""Positions are multiples of this, so that shifts by others are exact in float32."""
-
-Positions = NDArray[np.float32]
-
-
-def clump(center: tuple[float, float, float], n: int, *, size: float = 0.2, seed: int = 0) -> Positions:
-    """Points of a Gaussian ball, wrapped into the box."""
-    pos = center + size * np.random.default_rng(seed).standard_normal((n, 3))
-    return (np.round(pos / GRID) * GRID % BOX).astype(np.float32)
-
-
-def field(n: int, seed: int = 5) -> Positions:
-    return (np.random.default_rng(seed).integers(0, int(BOX / GRID), (n, 3)) * GRID).astype(np.float32)
-
-
-def clustered() -> Positions:
-    """Clumps of many sizes, some on the edges, in a sparse field."""
-    rng = np.random.default_rng(11)
-    clumps = [clump(tuple(rng.random(3) * BOX), 20 + 15 * i, size=0.05 + 0.02 * i, seed=i) for i in range(15)]
-    edges = [clump((0, 8, 8), 200, seed=20), clump((8, 16, 0), 200, seed=21), clump((0, 0, 0), 300, seed=22)]
-    return np.concatenate([*clumps, *edges, field(2000)])
+FIELDS = ("center", "mass_fof", "n_particles", "m200c", "r200c", "vel", "m200m", "r200m")
 
 
 def halos(pos: Positions, **options: Any) -> Catalog:
     """The halos of particles of 1e12 Msun/h."""
     return find(pos, 1e12, BOX, **({"omega_m": 0.3, "linking_length": 0.4} | options))
-
-
-def oracle(pos: Positions, linking: float) -> NDArray[np.int64]:
-    """Canonical labels from a periodic kd-tree and connected components."""
-    n = len(pos)
-    pairs = cKDTree(pos.astype(np.float64), boxsize=BOX).query_pairs(linking, output_type="ndarray")
-    graph = coo_matrix((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(n, n))
-    n_groups, group = connected_components(graph, directed=False)
-    first = np.full(n_groups, n)
-    np.minimum.at(first, group, np.arange(n))
-    return first[group]
-
-
-@pytest.mark.parametrize("linking", [0.01, 0.1, 0.2, 0.35, 1.0, 3.0, 5.0, 9.0])
-def test_groups_are_those_of_scipy(linking: float) -> None:
-    pos = clustered()
-    np.testing.assert_array_equal(group_labels(pos, BOX, linking), oracle(pos, linking))
 
 
 def test_two_clumps_are_two_halos() -> None:
@@ -73,22 +39,92 @@ def test_two_clumps_are_two_halos() -> None:
     np.testing.assert_allclose(found.mass_fof, [5e14, 3e14], rtol=1e-12)
 
 
-def test_friends_are_at_most_the_linking_length_apart() -> None:
-    pos = np.array([[1, 1, 1], [1.5, 1, 1], [2, 1, 1], [15.75, 1, 1], [3, 1, 1]], np.float32)
-    np.testing.assert_array_equal(group_labels(pos, BOX, 0.5), [0, 0, 0, 3, 4])
-    np.testing.assert_array_equal(group_labels(pos, BOX, 0.499), [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(group_labels(pos, BOX, 1.25), [0, 0, 0, 0, 0])
-
-
 def test_order_of_particles_is_irrelevant() -> None:
+    """To the last bit with ids, and but for rounding without."""
     pos = clustered()
     vel = np.random.default_rng(1).normal(0, 300, pos.shape)
     order = np.random.default_rng(2).permutation(len(pos))
-    labels, shuffled = group_labels(pos, BOX, 0.3), group_labels(pos[order], BOX, 0.3)
-    smallest = np.full(len(pos), len(pos))
-    np.minimum.at(smallest, labels[order], np.arange(len(pos)))
-    np.testing.assert_array_equal(smallest[labels[order]], shuffled)
-    assert_same(halos(pos, vel=vel), halos(pos[order], vel=vel[order]))
+    found = halos(pos, vel=vel)
+    assert_same(found, halos(pos[order], vel=vel[order]))
+    assert_identical(found, halos(pos[order], vel=vel[order], ids=order))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("particles", ["clustered", "filament", "percolating", "shuffled"])
+def test_the_catalogue_does_not_depend_on_the_ranks(particles: str, size: int) -> None:
+    """On every rank it is that of one rank, bit for bit, with halos and spheres across edges and round the box."""
+    pos = np.concatenate([clustered(), filament(400), clump((15.99, 0.02, 5), 300, seed=30)])
+    linking = {"percolating": 1.2, "filament": 0.8}.get(particles, 0.4)
+    rng = np.random.default_rng(8)
+    vel, ids = rng.normal(0, 300, pos.shape).astype(np.float32), rng.permutation(len(pos)).astype(np.uint64)
+    owner = rng.integers(0, size, len(pos)) if particles == "shuffled" else slab_owners(pos, size)
+
+    def find_here(comm: Comm, pos: Positions, vel: Positions, ids: NDArray[np.uint64]) -> Catalog:
+        return halos(pos, vel=vel, ids=ids, linking_length=linking, min_particles=10, m200m=True, comm=comm)
+
+    expected = find_here(SERIAL, pos, vel, ids)
+    for found in on_ranks(owner, size, find_here, pos, vel, ids):
+        assert_identical(found, expected)
+    assert len(expected) > (0 if particles == "percolating" else 15)
+    assert (expected.n_particles.max() > 0.5 * len(pos)) == (particles == "percolating")
+
+
+def test_ranks_without_ids_and_velocities() -> None:
+    pos = clustered()
+    owner = slab_owners(pos, 3)
+    expected = halos(pos[np.argsort(owner, kind="stable")])
+    for found in on_ranks(owner, 3, lambda comm, mine: halos(mine, comm=comm), pos):
+        assert_identical(found, expected)
+
+
+def test_mpi_is_serial(repository: Path, tmp_path: Path) -> None:
+    mpiexec = shutil.which("mpiexec", path=Path(sys.executable).parent)
+    if mpiexec is None:
+        pytest.skip("no mpiexec beside python")
+    pos = clustered()
+    np.savez(tmp_path / "all.npz", pos=pos, owner=slab_owners(pos, 3), ids=np.arange(len(pos)))
+    script = (
+        "import sys, numpy as np; from sim.halos import find; from sim.parallel import MpiComm; comm = MpiComm();"
+        "data = np.load(sys.argv[1] + '/all.npz'); mine = data['owner'] == comm.rank;"
+        "pos, ids, options = data['pos'][mine], data['ids'][mine], dict(omega_m=0.3, linking_length=0.4);"
+        f"found = find(pos, 1e12, {BOX}, ids=ids, comm=comm, **options);"
+        "np.savez(f'{sys.argv[1]}/{comm.rank}.npz', **{k: v for k, v in vars(found).items() if v is not None})"
+    )
+    command = [mpiexec, "-n", "3", sys.executable, "-c", script, str(tmp_path)]
+    subprocess.run(command, env={"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}, check=True, timeout=200)
+    expected = halos(pos)
+    for rank in range(3):
+        with np.load(tmp_path / f"{rank}.npz") as data:
+            for name in FIELDS[:5]:
+                np.testing.assert_array_equal(data[name], getattr(expected, name))
+
+
+def test_the_catalogue_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    pos = clustered()
+    expected = halos(pos, vel=pos, m200m=True)
+    n_threads = n_threads_of_rank()
+    set_threads(1)
+    alone = halos(pos, vel=pos, m200m=True)
+    set_threads(n_threads)
+    for module in (cells, friends):
+        monkeypatch.setattr(module, "n_threads_of_rank", lambda: 5)
+    for found in (alone, halos(pos, vel=pos, m200m=True)):
+        assert_identical(found, expected)
+
+
+def test_ranks_exchange_strips_and_shared_halos_only() -> None:
+    """A rank that sees an edge cut a halo of 1000 among 100000 particles sends less than a tenth of what it holds."""
+    pos = np.concatenate([clump((8, 8, 8), 1000, size=0.08), clump((4, 8, 8), 1000, size=0.08, seed=1), field(98000)])
+    owner = (pos[:, 0] > 8).astype(np.int64)
+
+    def sent(comm: Comm, mine: Positions) -> int:
+        counted = Counted(comm)
+        found = halos(mine, linking_length=0.1, min_particles=100, comm=counted)
+        assert len(found) == 2
+        return counted.sent
+
+    for n_bytes in on_ranks(owner, 2, sent, pos):
+        assert 0 < n_bytes < 0.1 * 12 * len(pos) / 2
 
 
 @pytest.mark.parametrize("shift", [(8.0, 0.0, 0.0), (0.25, 15.5, 3.0), (-1.0, -2.0, -3.0)])
@@ -146,6 +182,28 @@ def test_m200c_is_all_matter_within_r200c() -> None:
     np.testing.assert_allclose(density, 200 * RHO_CRITICAL, rtol=1e-9)
 
 
+def test_m200m_is_all_matter_within_200_times_the_mean_density() -> None:
+    """That of a time so early that the critical density is the mean."""
+    pos = clustered()
+    found, early = halos(pos, m200m=True), halos(pos, redshift=1e6)
+    assert halos(pos).m200m is None
+    assert found.m200m is not None
+    order = [np.lexsort((*catalog.center.T, catalog.n_particles)) for catalog in (found, early)]
+    np.testing.assert_allclose(found.m200m[order[0]], early.m200c[order[1]], rtol=1e-9)
+    assert (found.m200m > (1 - 1e-9) * found.m200c).all()
+    assert found.m200m.sum() > 1.05 * found.m200c.sum()
+
+
+def test_a_critical_density_that_is_given_counts() -> None:
+    pos = clustered()
+    cosmology = Cosmology(omega_m=0.3, omega_b=0.05, h=0.7, n_s=0.96, sigma8=0.8)
+    density = critical_density(cosmology, 0.5)
+    np.testing.assert_allclose(density, RHO_CRITICAL * (0.3 + 0.7 / 1.5**3), rtol=1e-12)
+    found, expected = halos(pos, critical_density=density), halos(pos, redshift=0.5)
+    np.testing.assert_allclose(found.m200c, expected.m200c, rtol=1e-9)
+    assert halos(pos, critical_density=4 * density).m200c.sum() < 0.95 * halos(pos, redshift=0.5).m200c.sum()
+
+
 def test_the_centre_of_a_bridged_group_is_that_of_its_heavier_clump() -> None:
     bridge = np.linspace([4, 8, 8], [7, 8, 8], 31)
     heavy, light = clump((4, 8, 8), 400, size=0.05), clump((7, 8, 8), 300, size=0.3)
@@ -188,6 +246,19 @@ def test_an_nfw_halo_has_its_own_mass(nfw: Callable[..., Positions], concentrati
     np.testing.assert_allclose(found.m200c[0], m200c, rtol=0.02)
     np.testing.assert_allclose(found.r200c[0], r200c, rtol=0.007)
     np.testing.assert_allclose(periodic(found.center[0] - [15.9, 0.05, 8]), 0, rtol=0, atol=0.02 * r200c)
+
+
+@pytest.mark.parametrize("gap", [0.5, 0.95, 1.2])
+def test_a_sphere_takes_what_other_ranks_hold(nfw: Callable[..., Positions], gap: float) -> None:
+    """A halo whose centre is `gap` R200c from the edge of its slab; what lies beyond counts for M200c and M200m."""
+    pos = nfw(20000, 1.0, 4.0, center=(8 - gap, 15.9, 3))
+    owner, mass = (pos[:, 0] > 8).astype(np.int64), 200 * RHO_CRITICAL * 4 / 3 * np.pi / 20000
+    options: dict[str, Any] = {"omega_m": 0.3, "m200m": True}
+    expected = find(pos, mass, BOX, ids=np.arange(len(pos)), **options)
+    ids = np.arange(len(pos))
+    for found in on_ranks(owner, 2, lambda comm, p, i: find(p, mass, BOX, ids=i, comm=comm, **options), pos, ids):
+        assert_identical(found, expected)
+    np.testing.assert_allclose(expected.r200c[0], 1.0, rtol=0.01)
 
 
 def test_r200c_does_not_depend_on_the_linking_length(nfw: Callable[..., Positions]) -> None:
@@ -240,6 +311,32 @@ def test_a_real_box_has_the_halos_of_its_catalogue(real_data: Path) -> None:
     assert 0.75 < np.median(found.m200c[nearest[large]] / (n_compaso[large] * matter.mass)) < 1.05
 
 
+def test_masses_of_a_real_box_are_those_of_brute_force(real_data: Path) -> None:
+    """M200c and M200m of 60 halos of AbacusSummit's box from the distances of all particles, sorted by numpy."""
+    box = snapshot.read(real_data / "nbody" / "abacus_n64" / "mini_n64_l32_z0.npz")
+    matter = box.particles["dark_matter"]
+    assert isinstance(matter.mass, float)
+    found = find(matter.pos, matter.mass, box.box_size, omega_m=box.omega_m, m200m=True)
+    assert found.m200m is not None
+    volume = matter.mass / (200 * RHO_CRITICAL)
+    rows = np.arange(0, len(found), len(found) // 40)
+    for i in rows:
+        offset = matter.pos - found.center[i]
+        distance = np.sort(np.linalg.norm(offset - box.box_size * np.rint(offset / box.box_size), axis=1))
+        for mass, of_one in ((found.m200c[i], volume), (found.m200m[i], volume / box.omega_m)):
+            expected = n_enclosed(distance, of_one, 2 * found.n_particles[i])
+            np.testing.assert_allclose(mass, expected * matter.mass, rtol=1e-9)
+    assert np.count_nonzero(found.m200c[rows]) > 30
+
+
+def n_enclosed(distance: NDArray[Any], volume: float, n_most: int) -> int:
+    """Particles in the sphere where they first no longer fill `volume` each, once 10 to `n_most` did; 0 if none did."""
+    n, sphere = np.arange(1, len(distance)), 4 / 3 * np.pi * distance**3
+    dense = (n >= 10) & (n * volume >= sphere[:-1]) & (sphere[:-1] < n_most * volume)
+    falls = (n * volume < sphere[1:]) & (n > np.argmax(dense))
+    return int(n[np.argmax(falls)]) if dense.any() else 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -249,6 +346,9 @@ def test_a_real_box_has_the_halos_of_its_catalogue(real_data: Path) -> None:
         ({"mass": 0.0}, "mass > 0"),
         ({"linking_length": 0.0}, "linking_length > 0"),
         ({"linking_length": 1e-6}, "a linking length above"),
+        ({"critical_density": 0.0}, "critical_density > 0"),
+        ({"vel": np.ones((3, 3))}, r"vel of shape \(4, 3\), got \(3, 3\)"),
+        ({"ids": np.ones(4)}, "4 integer ids"),
     ],
 )
 def test_nonsense_is_refused(change: dict[str, Any], words: str) -> None:
@@ -267,3 +367,8 @@ def assert_same(a: Catalog, b: Catalog) -> None:
     for name in ("center", "m200c", "r200c"):
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=0, atol=1e-9 * getattr(a, name).max())
     np.testing.assert_allclose(a.vel, b.vel, rtol=0, atol=1e-6)  # type: ignore[arg-type]
+
+
+def assert_identical(a: Catalog, b: Catalog) -> None:
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)

@@ -1,4 +1,7 @@
-"""Spectra: white noise is flat, one sine is one bin, windows cancel what painting did, Parseval holds."""
+"""Spectra: white noise is flat, one sine is one bin, windows cancel what painting did, Parseval holds.
+
+Of particles: aliases are gone where two meshes interlace, and ranks and threads change nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim import spectra
+from sim.fourier import Fourier
 from sim.maps import project
-from sim.spectra import correlation, linear_edges, log_edges, power, suppression
+from sim.mesh import paint
+from sim.parallel import Comm, ThreadComm, n_threads_of_rank, set_threads
+from sim.slab import Slab
+from sim.spectra import (
+    Spectrum,
+    correlation,
+    linear_edges,
+    log_edges,
+    particle_power,
+    power,
+    power_of_modes,
+    suppression,
+)
 
 BOX = 50.0
 FUNDAMENTAL = 2 * np.pi / BOX
@@ -65,10 +80,114 @@ def test_parseval(n: int, n_dim: int) -> None:
     np.testing.assert_allclose(variance, (field / field.mean()).var(), rtol=1e-10)
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = power(noise(16, 3), BOX, window="tsc", shot_noise=1.0)
-    monkeypatch.setattr(spectra, "_CHUNK", 400)
-    np.testing.assert_allclose(power(noise(16, 3), BOX, window="tsc", shot_noise=1.0).pk, whole.pk, rtol=1e-12)
+def clumps(n_points: int, seed: int) -> np.ndarray:
+    """Points scattered by 0.7 Mpc/h around random centres, (n, 3): clustered beyond the Nyquist frequencies here."""
+    rng = np.random.default_rng(seed)
+    centres = rng.random((n_points // 20, 3)) * BOX
+    return ((np.repeat(centres, 20, axis=0) + 0.7 * rng.standard_normal((n_points, 3))) % BOX).astype(np.float32)
+
+
+def test_same_bits_at_any_number_of_threads() -> None:
+    before = n_threads_of_rank()
+    assert before > 1
+    field, pos, found = noise(96, 3).astype(np.float32), clumps(2000, 1), []
+    for n_threads in (1, before, before, before):
+        set_threads(n_threads)
+        found.append(np.r_[power(field, BOX, window="tsc", shot_noise=1.0).pk, particle_power(pos, BOX, 32).pk])
+    for each in found[1:]:
+        np.testing.assert_array_equal(each, found[0])
+
+
+def test_single_precision_agrees_with_double() -> None:
+    """A field whose power falls by four decades, as that of matter does, on top of a mean far above its scatter."""
+    n = 64
+    white = np.fft.rfftn(np.random.default_rng(5).standard_normal((n, n, n)))
+    k = np.sqrt(sum(np.square(part) for part in np.ix_(*[np.fft.fftfreq(n) * n] * 2, np.arange(n // 2 + 1))))
+    field = 1000 * (1 + 0.03 * np.fft.irfftn(white / (1 + (k / 3) ** 2), s=(n, n, n), axes=(0, 1, 2)))
+    single = field.astype(np.float32)
+    found, expected = power(single, BOX), power(single.astype(np.float64), BOX)
+    assert expected.pk[0] > 1e3 * expected.pk[-1]
+    np.testing.assert_allclose(found.pk, expected.pk, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [16, 15])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_modes_of_slabs_have_the_power_of_the_field(size: int, n: int) -> None:
+    a, b = noise(n, 3, 1), noise(n, 3, 2)
+
+    def cross(comm: Comm) -> Spectrum:
+        fourier = Fourier(Slab(n, BOX, comm))
+        parts = (field[fourier.slab.lo : fourier.slab.hi] / field.mean() - 1 for field in (a, b))
+        first, second = (fourier.forward(part) for part in parts)
+        return power_of_modes(first, fourier, second, window="cic", shot_noise=0.3)
+
+    expected = power(a, BOX, b, window="cic", shot_noise=0.3)
+    for found in ThreadComm.run(size, cross):
+        np.testing.assert_array_equal(found.n_modes, expected.n_modes)
+        np.testing.assert_allclose(found.k, expected.k, rtol=1e-12)
+        np.testing.assert_allclose(found.pk, expected.pk, rtol=1e-9, atol=1e-12)
+
+
+def test_modes_of_another_mesh_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected modes of shape \(8, 8, 5\), got \(8, 8, 8\)"):
+        power_of_modes(np.zeros((8, 8, 8), complex), Fourier(Slab(8, BOX)))
+
+
+def test_particles_have_the_power_of_the_mesh_they_are_painted_on() -> None:
+    pos = clumps(4000, 2)
+    found = particle_power(pos, BOX, 32, assignment="cic", interlace=False, n_bins=5)
+    np.testing.assert_allclose(found.pk, power(paint(pos, BOX, 32), BOX, window="cic", n_bins=5).pk, rtol=1e-6)
+
+
+@pytest.mark.parametrize("assignment", ["cic", "tsc"])
+def test_interlacing_removes_odd_aliases(assignment: Any) -> None:
+    """A wave of 29 periods on a mesh of 32 cells looks like one of 3; halfway between the cells, like its opposite."""
+    n, n_fine = 32, 128
+    q = (np.indices((n_fine, n, n)).reshape(3, -1).T + 0.5) * [BOX / n_fine, BOX / n, BOX / n]
+    q[:, 0] += 0.01 * np.sin(29 * FUNDAMENTAL * q[:, 0])
+    plain, interlaced = (
+        particle_power(q.astype(np.float32), BOX, n, assignment=assignment, interlace=on) for on in (False, True)
+    )
+    assert np.argmax(plain.pk) == 2
+    assert interlaced.pk[2] < 1e-4 * plain.pk[2]
+
+
+@pytest.mark.parametrize("assignment", ["cic", "tsc"])
+def test_interlacing_is_as_good_as_a_finer_mesh(assignment: Any) -> None:
+    pos = clumps(20000, 3)
+    exact = particle_power(pos, BOX, 128, assignment="tsc", edges=linear_edges(BOX, 32)).pk
+    plain, interlaced = (particle_power(pos, BOX, 32, assignment=assignment, interlace=on).pk for on in (False, True))
+    np.testing.assert_allclose(interlaced, exact, rtol=0.01)
+    assert plain[-1] > 1.1 * exact[-1]
+
+
+@pytest.mark.parametrize("interlace", [False, True])
+@pytest.mark.parametrize("assignment", ["cic", "tsc"])
+def test_shot_noise_of_particles_is_removed(assignment: Any, interlace: bool) -> None:
+    n_points = 20000
+    pos = (np.random.default_rng(4).random((n_points, 3)) * BOX).astype(np.float32)
+    shot = BOX**3 / n_points
+    found = particle_power(pos, BOX, 32, assignment=assignment, interlace=interlace, shot_noise=shot)
+    assert np.abs(found.pk / shot * np.sqrt(found.n_modes / 2)).max() < 4
+    assert abs(np.average(found.pk[-5:], weights=found.n_modes[-5:])) < 0.03 * shot
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_particles_of_ranks_have_the_power_of_all(size: int) -> None:
+    pos = clumps(4000, 2)
+
+    def of_rank(comm: Comm) -> np.ndarray:
+        return particle_power(pos[Slab(16, BOX, comm).owners(pos) == comm.rank], BOX, 16, comm=comm, n_bins=4).pk
+
+    for found in ThreadComm.run(size, of_rank):
+        np.testing.assert_allclose(found, particle_power(pos, BOX, 16, n_bins=4).pk, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n_points", "assignment"), [(0, "cic"), (5, "pcs")])
+def test_no_particles_and_no_scheme_are_refused(n_points: int, assignment: Any) -> None:
+    words = f"particles and an assignment of cic, tsc, got {n_points} and '{assignment}'"
+    with pytest.raises(ValueError, match=words):
+        particle_power(np.ones((n_points, 3), np.float32), BOX, 8, assignment=assignment)
 
 
 @pytest.mark.parametrize("window", ["cic", "tsc"])

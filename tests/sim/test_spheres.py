@@ -34,6 +34,22 @@ def test_a_particle_belongs_to_the_first_sphere_that_contains_it() -> None:
     np.testing.assert_array_equal(distance[~owned], 0)
 
 
+@pytest.mark.parametrize("slab", [(0.0, BOX), (0.0, 3.0), (4.1, 4.2), (6.5, BOX), (2.0, 2.0)])
+def test_squares_are_the_distances_within_reach(slab: tuple[float, float]) -> None:
+    """Of the particles at hand: all of the box, or a slab of it, whose spheres reach through the edges of the box."""
+    mine = (POS[:, 0] >= slab[0]) & (POS[:, 0] < slab[1])
+    start, squares = Spheres.of(POS[mine], BOX, len(POS)).squares(CENTER, RADIUS)
+    for i, row in enumerate(DISTANCE[:, mine]):
+        found = np.sqrt(np.sort(squares[start[i] : start[i + 1]]))
+        np.testing.assert_allclose(found, np.sort(row[row < RADIUS[i]]), rtol=1e-9)
+
+
+def test_a_slab_lists_the_cells_of_its_own_planes() -> None:
+    whole, slab = Spheres.of(POS, BOX), Spheres.of(POS[POS[:, 0] < 2], BOX, len(POS))
+    assert slab.n_cells == whole.n_cells
+    assert len(slab.start) < 0.4 * len(whole.start)
+
+
 @pytest.mark.parametrize("last", [2.0, 5.0 / RADIUS.max()])
 def test_shells_count_the_particles_that_nobody_owns(last: float) -> None:
     edges = np.geomspace(1, last, 9)
