@@ -44,6 +44,8 @@ N_VIEWS, N_SHIFTS = 4, 16
 """Light cones a box, and maps a light cone: a box holds a few rare halos, and a map shows a part of each plane."""
 EDGES = (1.5, 2.5, 3.5, 4.5, 5.5, 7, 9, 11.5, 14.5, 18, 23, 29, 36, 45)
 """Of bins in l, in units of the fundamental mode of the field."""
+LOST = 5000
+"""Multipole from which the maps of a box of 128 Mpc/h have lost more than two fifths of their power to the mesh."""
 ZOOM = 0.25
 """Share of the side of the field that is shown with and without baryons."""
 HEATING = (7.6, 7.8, 8.0)
@@ -260,6 +262,7 @@ def draw_baryons(
         show(figure, axes, box, kappa[zoomed(sides[0])], title, share=ZOOM)
     ell, ratio, heated = result
     right.axhline(1, color="0.8")
+    right.axvspan(LOST, ell[-1], color="0.95", label="below the mesh")
     for t, model in heated.items():
         right.semilogx(ell, model, "--", label=f"HMCode2020, $\\log_{{10}} T_{{AGN}}$ = {t}")
     right.semilogx(ell, ratio, "ko-", ms=4, label="one map, baryons of sim/baryons")
@@ -312,11 +315,12 @@ def main() -> None:
     result, first = spectra_of(all_boxes)
     print_spectra(result)
     if not arguments.quick:
-        sides = painted(all_boxes[0])
-        shown = suppression(all_boxes[0], *sides)
+        box = boxes(128, 1)[0]
+        sides = painted(box)
+        shown = suppression(box, *sides)
         print_suppression(*shown)
         if arguments.figures is not None:
-            draw_baryons(all_boxes[0], sides, shown, arguments.figures / "kappa_baryons.png")
+            draw_baryons(box, sides, shown, arguments.figures / "kappa_baryons.png")
     if arguments.figures is not None:
         draw_map(all_boxes[0], first, arguments.figures / "convergence.png")
         draw_spectra(result, arguments.figures / "lightcone_cl.png")

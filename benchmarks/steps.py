@@ -17,6 +17,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from configs import Box, Cosmology, provenance
@@ -122,6 +123,8 @@ def draw(found: list[Point], path: Path) -> None:
                 errors = [getattr(p, name) for p in scheme]
                 label_ = f"{integrator}, uniform in {spacing}"
                 axis.loglog([p.n_forces for p in scheme], errors, style, color=f"C{color}", ms=4, label=label_)
+        axis.set_xticks([5, 10, 20, 40, 80], ["5", "10", "20", "40", "80"])
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("force evaluations, z = 49 to 0")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3, which="both")

@@ -24,6 +24,7 @@ from configs import Baryons, Box, Cosmology, Pairs, provenance
 from configs.files import replacing
 from sim import halos, snapshot
 from sim.baryons import Counterpart, displaced
+from sim.cosmology import critical_density
 from sim.maps import project
 from sim.shards import (
     FORMAT,
@@ -129,9 +130,10 @@ def made(name: str, box: Box, simulated: Snapshot, config: Pairs) -> Shard:
         mass,
         box.box_size,
         omega_m=box.cosmology.omega_m,
-        redshift=config.redshift,
+        critical_density=critical_density(box.cosmology, config.redshift),
         linking_length=config.linking_length,
         min_particles=config.min_particles,
+        ids=matter.ids,
     )
     baryons = drawn(name, config)
     seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
