@@ -226,7 +226,7 @@ def _link_range(begin, end, lo, hi, cells, stride, pos, first, parent, box_size,
 
 
 @njit(cache=True, nogil=True)
-def _link_images(cell, n_cells, cells, pos, first, parent, box_size, square):  # type: ignore[no-untyped-def]
+def _link_images(a, n_cells, cells, pos, first, parent, box_size, square):  # type: ignore[no-untyped-def]
     """Link cell `a` with those that are after it only round the box."""
     stride = n_cells + _EMPTY
     x, y, z = cells[a] // stride**2, cells[a] // stride % stride, cells[a] % stride
@@ -264,8 +264,8 @@ def _linked(cells, edges, first, pos, n_cells, box_size, square):  # type: ignor
             low = np.searchsorted(cells, (cells[edge - 1] // stride**2 - 1) * stride**2)
             high = np.searchsorted(cells, (cells[edge] // stride**2 + 2) * stride**2)
             _link_range(low, edge, edge, high, cells, stride, pos, first, parent, box_size, square)
-    for cell in np.flatnonzero(at_edge):
-        _link_images(cell, n_cells, cells, pos, first, parent, box_size, square)
+    for border in np.flatnonzero(at_edge):
+        _link_images(border, n_cells, cells, pos, first, parent, box_size, square)
     for cell in range(len(parent)):
         parent[cell] = parent[parent[cell]]
     return parent
