@@ -42,7 +42,7 @@ def test_numbers_in_exponent_form_are_numbers(box_file: Path) -> None:
     ("override", "words"),
     [
         ("n_step=3", "n_step: expected one of cosmology, box_size"),
-        ("cosmology.w0=-1", "cosmology.w0: expected one of omega_m"),
+        ("cosmology.w9=-1", "cosmology.w9: expected one of omega_m"),
         ("n_particles=many", "n_particles: expected a valid integer, got 'many'"),
         ("n_particles=6.5", "n_particles: expected a valid integer, got 6.5"),
         ("seed='1'", "seed: expected a valid integer, got '1'"),
