@@ -129,7 +129,7 @@ def run_box(config: Box, out: Path, comm: Comm, cadence: Cadence, evolve: Evolve
                 progress.console.out(f"{out}: resumes after step {state.step} of {config.n_steps}", highlight=False)
             begun = True
             progress.update(task, completed=state.step, description=f"z = {state.redshift:.3f}")
-    announce(f"{out}: {len(config.redshifts)} snapshots", comm)
+    announce(f"{out}: {len(config.redshifts) if config.snapshots else 'no'} snapshots", comm)
 
 
 def run_ensemble(config: Ensemble) -> None:

@@ -42,12 +42,12 @@ class Plans(threading.local):
 PLANS = Plans()
 
 
-def forward_plane(plane: Array) -> Array:
-    return _run(PLANS.get("forward_plane", plane.shape, plane.dtype), plane)
+def forward_planes(planes: Array) -> Array:
+    return _run(PLANS.get("forward_planes", planes.shape, planes.dtype), planes)
 
 
-def inverse_plane(modes: Array, n: int) -> Array:
-    return _run(PLANS.get(f"inverse_plane_{n}", modes.shape, modes.dtype), modes)
+def inverse_planes(modes: Array, n: int) -> Array:
+    return _run(PLANS.get(f"inverse_planes_{n}", modes.shape, modes.dtype), modes)
 
 
 def forward_rows(block: Array) -> Array:
@@ -78,11 +78,11 @@ def _plan(kind: str, shape: tuple[int, ...], dtype: np.dtype) -> pyfftw.FFTW:
     if kind.endswith("rows"):
         direction = "FFTW_FORWARD" if kind.startswith("forward") else "FFTW_BACKWARD"
         return pyfftw.FFTW(source, source, axes=(0,), direction=direction, flags=flags)
-    if kind == "forward_plane":
-        modes = pyfftw.empty_aligned((shape[0], shape[1] // 2 + 1), np.result_type(dtype, np.complex64))
-        return pyfftw.FFTW(source, modes, axes=(0, 1), flags=flags)
-    plane = pyfftw.empty_aligned((shape[0], int(kind.rsplit("_", 1)[1])), source.real.dtype)
-    return pyfftw.FFTW(source, plane, axes=(0, 1), direction="FFTW_BACKWARD", flags=flags)
+    if kind == "forward_planes":
+        modes = pyfftw.empty_aligned((*shape[:2], shape[2] // 2 + 1), np.result_type(dtype, np.complex64))
+        return pyfftw.FFTW(source, modes, axes=(1, 2), flags=flags)
+    planes = pyfftw.empty_aligned((*shape[:2], int(kind.rsplit("_", 1)[1])), source.real.dtype)
+    return pyfftw.FFTW(source, planes, axes=(1, 2), direction="FFTW_BACKWARD", flags=flags)
 
 
 def _run(plan: pyfftw.FFTW, values: Array) -> Array:

@@ -1,13 +1,13 @@
 """Real Fourier transforms of a mesh in slabs, and the wavenumbers of what comes out.
 
 A mesh is padded: its rows have room for the n // 2 + 1 complex modes that they become, so that a transform needs no
-second mesh. Planes and rows are transformed one at a time, each while it is in the cache. In Fourier space every rank
+second mesh. Planes and rows are transformed a few at a time, while they are in the cache. In Fourier space every rank
 holds all kx, a range of ky and kz >= 0: broadcast kx, ky, kz and no formula needs to know. Knows nothing of particles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,8 @@ from sim.transforms import Transforms, engine
 Array = NDArray[Any]
 Rows = Callable[[Array, int], None]
 """Changes the modes (n, n // 2 + 1) of one ky in place, given the index of that ky among those of this rank."""
+CACHE = 1 << 18
+"""Bytes that are transformed at a time, where a plane or a row is not larger."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Fourier:
 
         def both_ways(block: Array, row: int) -> Array:
             block = self.transforms.forward_rows(block)
-            change(block, row)
+            for j in range(block.shape[1]):
+                change(block[:, j], row + j)
             return self.transforms.inverse_rows(block)
 
         _each_row(modes, both_ways)
@@ -81,8 +84,8 @@ class Fourier:
         modes = planes.view(np.result_type(planes.dtype, np.complex64))
 
         def transform(begin: int, end: int) -> None:
-            for i in range(begin, end):
-                modes[i] = self.transforms.forward_plane(planes[i, :, :n])
+            for some in batches(begin, end, modes[0].nbytes):
+                modes[some] = self.transforms.forward_planes(planes[some, :, :n])
 
         in_threads(transform, len(planes))
         if self.slab.comm.size == 1:
@@ -97,8 +100,8 @@ class Fourier:
         planes = modes.view(modes.real.dtype)
 
         def transform(begin: int, end: int) -> None:
-            for i in range(begin, end):
-                planes[i, :, :n] = self.transforms.inverse_plane(modes[i], n)
+            for some in batches(begin, end, modes[0].nbytes):
+                planes[some, :, :n] = self.transforms.inverse_planes(modes[some], n)
 
         in_threads(transform, len(planes))
         return planes
@@ -110,11 +113,18 @@ def padded(slab: Slab, dtype: np.dtype | type = np.float32, *, ghosts: int = 0) 
     return np.zeros((slab.hi - slab.lo + ghosts, n, 2 * (n // 2 + 1)), dtype)
 
 
+def batches(begin: int, end: int, n_bytes: int) -> Iterator[slice]:
+    """The range in parts of as many items of `n_bytes` as fit into the cache, at least one."""
+    step = max(1, CACHE // n_bytes)
+    for first in range(begin, end, step):
+        yield slice(first, min(first + step, end))
+
+
 def _each_row(modes: Array, change: Callable[[Array, int], Array]) -> None:
-    """Replace modes[:, row] by what `change` makes of a copy of it."""
+    """Replace modes[:, rows] by what `change` makes of a copy of it, given the first of the rows."""
 
-    def some(begin: int, end: int) -> None:
-        for row in range(begin, end):
-            modes[:, row] = change(np.ascontiguousarray(modes[:, row]), row)
+    def transform(begin: int, end: int) -> None:
+        for some in batches(begin, end, modes[:, 0].nbytes):
+            modes[:, some] = change(np.ascontiguousarray(modes[:, some]), some.start)
 
-    in_threads(some, modes.shape[1])
+    in_threads(transform, modes.shape[1])

@@ -168,10 +168,8 @@ def _settle(state: State, poisson: Poisson) -> None:
         return
     order = row_order(_sorted(state, poisson))
     with poisson.profile.stage("settle", 68 * len(order)):
-        for axis in range(3):
-            state.pos[:, axis] = state.pos[order, axis]
-            state.mom[:, axis] = state.mom[order, axis]
-        state.ids[:] = state.ids[order]
+        for column in (*state.pos.T, *state.mom.T, state.ids):
+            _reorder(column, order)
 
 
 def _sorted(state: State, poisson: Poisson) -> Sorted:
@@ -253,16 +251,27 @@ def _outside(pos, inverse_cell, lo, hi, n):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, parallel=True)
+def _reorder(column, order):  # type: ignore[no-untyped-def]
+    """Put column[order] in the place of `column`."""
+    taken = np.empty(len(column), column.dtype)
+    for i in prange(len(column)):
+        taken[i] = column[order[i]]
+    for i in prange(len(column)):
+        column[i] = taken[i]
+
+
+@njit(cache=True, parallel=True)
 def _drift(pos, mom, factor, box_size):  # type: ignore[no-untyped-def]
     """Add factor * mom to pos and take it back into [0, box_size); how many particles are not finite."""
     lost = 0
     for p in prange(len(pos)):
         for axis in range(3):
             x = pos[p, axis] + factor * mom[p, axis]
-            x -= np.floor(x / box_size) * box_size
-            if x < 0 or x >= box_size:
-                x = np.float32(0)
-            if not np.isfinite(x):
-                lost += 1
+            if not (x >= 0 and x < box_size):
+                x -= np.floor(x / box_size) * box_size
+                if x < 0 or x >= box_size:
+                    x = np.float32(0)
+                if not np.isfinite(x):
+                    lost += 1
             pos[p, axis] = x
     return lost

@@ -1,4 +1,4 @@
-"""The one-plane and one-row transforms that `sim.fourier` is made of, by scipy or by FFTW.
+"""The transforms of planes and rows that `sim.fourier` is made of, by scipy or by FFTW.
 
 scipy.fft is the default. DARKGLASS_FFT=fftw takes FFTW through pyfftw: `pip install "darkglass[fftw]"`. Knows nothing
 of slabs. What a function returns may be overwritten by its next call in the same thread.
@@ -20,12 +20,12 @@ ENGINE = "DARKGLASS_FFT"
 class Transforms(Protocol):
     """What an engine must bring. Arguments may be overwritten."""
 
-    def forward_plane(self, plane: Array) -> Array:
-        """Modes (n, n // 2 + 1) of a real plane (n, n)."""
+    def forward_planes(self, planes: Array) -> Array:
+        """Modes (m, n, n // 2 + 1) of real planes (m, n, n)."""
         ...
 
-    def inverse_plane(self, modes: Array, n: int) -> Array:
-        """The plane (n, n) of `modes`."""
+    def inverse_planes(self, modes: Array, n: int) -> Array:
+        """The planes (m, n, n) of `modes`."""
         ...
 
     def forward_rows(self, block: Array) -> Array:
@@ -40,11 +40,11 @@ class Transforms(Protocol):
 class Scipy(Transforms):
     """pocketfft."""
 
-    def forward_plane(self, plane: Array) -> Array:
-        return scipy.fft.rfft2(plane)
+    def forward_planes(self, planes: Array) -> Array:
+        return scipy.fft.rfft2(planes)
 
-    def inverse_plane(self, modes: Array, n: int) -> Array:
-        return scipy.fft.irfft(scipy.fft.ifft(modes, axis=0, overwrite_x=True), n, axis=1, overwrite_x=True)
+    def inverse_planes(self, modes: Array, n: int) -> Array:
+        return scipy.fft.irfft(scipy.fft.ifft(modes, axis=1, overwrite_x=True), n, axis=2, overwrite_x=True)
 
     def forward_rows(self, block: Array) -> Array:
         return scipy.fft.fft(block, axis=0, overwrite_x=True)
