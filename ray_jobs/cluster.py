@@ -27,8 +27,11 @@ OBJECT_STORE_BYTES = 512 * 1024**2
 
 
 def connect() -> str:
-    """Join the cluster of this job, of RAY_ADDRESS, or a new one on this machine; the dashboard's URL."""
-    context = ray.init(ignore_reinit_error=True)
+    """Join the cluster of this job, of RAY_ADDRESS, or a new one on this machine; the dashboard's URL.
+
+    Without RAY_ADDRESS Ray would try the head that last started on this machine, for ever if it is gone.
+    """
+    context = ray.init(None if os.environ.get("RAY_ADDRESS") else "local", ignore_reinit_error=True)
     return f"http://{context.dashboard_url}"
 
 

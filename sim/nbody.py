@@ -31,6 +31,8 @@ Vectors = NDArray[np.float32]
 
 SETTLE_EVERY = 4
 """Steps after which particles are put in the order of their rows again."""
+SCRATCH_BYTES = 1 << 20
+"""What does not grow with the box: pieces of planes that the threads work on."""
 
 
 @dataclass
@@ -216,7 +218,7 @@ def memory_bytes(box: Box, size: int = 1) -> int:
         mesh *= 4
     if size > 1:
         particles, mesh = 1.1 * particles + 40 * n, 4 * mesh
-    return int(max(particles + mesh, (44 if size == 1 else 90) * n))
+    return SCRATCH_BYTES + int(max(particles + mesh, (44 if size == 1 else 90) * n))
 
 
 def _lattice_ids(slab: Slab) -> NDArray[np.uint64]:

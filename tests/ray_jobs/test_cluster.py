@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -52,6 +55,18 @@ def test_a_head_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("ray_jobs.cluster.head_command", lambda *_: ["sh", "-c", "echo no disk; exit 1"])
     with pytest.raises(RuntimeError, match="no disk"), local_head(tmp_path / "head.log"):
         pass
+
+
+def test_a_head_that_is_gone_is_not_waited_for(repository: Path) -> None:
+    """Ray leaves the address of the last head behind."""
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is too long for the sockets in it
+        address = Path(folder) / "ray" / "ray_current_cluster"
+        address.parent.mkdir()
+        address.write_text(f"127.0.0.1:{free_port()}")
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        command = [sys.executable, "-c", "from ray_jobs.cluster import connect; connect()"]
+        environment |= {"RAY_TMPDIR": folder, "PYTHONPATH": str(repository)}
+        subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
 
 
 def test_a_free_port_is_free() -> None:
