@@ -16,6 +16,7 @@ import pyfftw
 from numpy.typing import NDArray
 
 from configs.files import replacing
+from sim.transforms import modes_of
 
 Array = NDArray[Any]
 WISDOM = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "darkglass" / "fftw_wisdom.json"
@@ -42,20 +43,23 @@ class Plans(threading.local):
 PLANS = Plans()
 
 
-def forward_planes(planes: Array) -> Array:
-    return _run(PLANS.get("forward_planes", planes.shape, planes.dtype), planes)
+def forward_planes(planes: Array) -> None:
+    n = planes.shape[1]
+    modes_of(planes)[:] = _run(PLANS.get("forward_planes", (*planes.shape[:2], n), planes.dtype), planes[:, :, :n])
 
 
-def inverse_planes(modes: Array, n: int) -> Array:
-    return _run(PLANS.get(f"inverse_planes_{n}", modes.shape, modes.dtype), modes)
+def inverse_planes(planes: Array) -> None:
+    n, modes = planes.shape[1], modes_of(planes)
+    planes[:, :, :n] = _run(PLANS.get(f"inverse_planes_{n}", modes.shape, modes.dtype), modes)
 
 
-def forward_rows(block: Array) -> Array:
-    return _run(PLANS.get("forward_rows", block.shape, block.dtype), block)
+def forward_rows(modes: Array, begin: int, end: int) -> Array:
+    rows = modes[:, begin:end]
+    return _run(PLANS.get("forward_rows", rows.shape, rows.dtype), rows)
 
 
-def inverse_rows(block: Array) -> Array:
-    return _run(PLANS.get("inverse_rows", block.shape, block.dtype), block)
+def inverse_rows(block: Array, modes: Array, begin: int) -> None:
+    modes[:, begin : begin + block.shape[1]] = _run(PLANS.get("inverse_rows", block.shape, block.dtype), block)
 
 
 def recall() -> None:

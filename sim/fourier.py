@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from sim.parallel import in_threads
 from sim.slab import Slab
-from sim.transforms import Transforms, engine
+from sim.transforms import Transforms, engine, modes_of
 
 Array = NDArray[Any]
 Rows = Callable[[Array, int], None]
-"""Changes the modes (n, n // 2 + 1) of one ky in place, given the index of that ky among those of this rank."""
+"""Changes modes (n, rows, n // 2 + 1) in place, given the index of the first of those ky among those of this rank."""
 CACHE = 1 << 18
 """Bytes that are transformed at a time, where a plane or a row is not larger."""
 
@@ -31,10 +31,6 @@ class Fourier:
     """Transforms between the real meshes of a slab (planes, n, n) and their modes (n, rows, n // 2 + 1)."""
 
     slab: Slab
-
-    @cached_property
-    def transforms(self) -> Transforms:
-        return engine()
 
     @cached_property
     def i_modes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -54,56 +50,54 @@ class Fourier:
         """Unnormalised sum over cells of mesh * exp(-i k x), in the precision of `mesh`."""
         planes = padded(self.slab, mesh.dtype)
         planes[:, :, : self.slab.n_mesh] = mesh
-        modes = self._columns(planes)
-        _each_row(modes, lambda block, _: self.transforms.forward_rows(block))
+        engine, modes = self._engine(mesh.dtype), self._columns(planes)
+
+        def transform(some: slice) -> None:
+            modes[:, some] = engine.forward_rows(modes, some.start, some.stop)
+
+        _each_row(modes, transform)
         return modes
 
     def inverse(self, modes: Array) -> Array:
         """The mesh whose `forward` is `modes`, which is overwritten."""
-        _each_row(modes, lambda block, _: self.transforms.inverse_rows(block))
+        engine, modes = self._engine(modes.real.dtype), np.ascontiguousarray(modes)
+
+        def transform(some: slice) -> None:
+            engine.inverse_rows(np.ascontiguousarray(modes[:, some]), modes, some.start)
+
+        _each_row(modes, transform)
         return self._planes(modes)[:, :, : self.slab.n_mesh]
 
     def filter(self, planes: Array, change: Rows) -> None:
         """`change` the modes of padded `planes`, in place. Several rows are changed at a time, in any order."""
-        modes = self._columns(planes)
+        engine, modes = self._engine(planes.dtype), self._columns(planes)
 
-        def both_ways(block: Array, row: int) -> Array:
-            block = self.transforms.forward_rows(block)
-            for j in range(block.shape[1]):
-                change(block[:, j], row + j)
-            return self.transforms.inverse_rows(block)
+        def both_ways(some: slice) -> None:
+            block = engine.forward_rows(modes, some.start, some.stop)
+            change(block, some.start)
+            engine.inverse_rows(block, modes, some.start)
 
         _each_row(modes, both_ways)
         filtered = self._planes(modes)
         if self.slab.comm.size > 1:
             planes[:] = filtered
 
+    def _engine(self, dtype: np.dtype) -> Transforms:
+        return engine(self.slab.n_mesh, dtype)
+
     def _columns(self, planes: Array) -> Array:
         """Padded planes, transformed along y and z in place and shared out by ky."""
-        n = self.slab.n_mesh
-        modes = planes.view(np.result_type(planes.dtype, np.complex64))
-
-        def transform(begin: int, end: int) -> None:
-            for some in batches(begin, end, modes[0].nbytes):
-                modes[some] = self.transforms.forward_planes(planes[some, :, :n])
-
-        in_threads(transform, len(planes))
+        _each_plane(planes, self._engine(planes.dtype).forward_planes)
         if self.slab.comm.size == 1:
-            return modes
-        return np.concatenate(self.slab.comm.alltoall(np.split(modes, self.slab.bounds[1:-1], axis=1)))
+            return modes_of(planes)
+        return np.concatenate(self.slab.comm.alltoall(np.split(modes_of(planes), self.slab.bounds[1:-1], axis=1)))
 
     def _planes(self, modes: Array) -> Array:
         """The inverse of `_columns`."""
-        n = self.slab.n_mesh
         if self.slab.comm.size > 1:
             modes = np.concatenate(self.slab.comm.alltoall(np.split(modes, self.slab.bounds[1:-1])), axis=1)
         planes = modes.view(modes.real.dtype)
-
-        def transform(begin: int, end: int) -> None:
-            for some in batches(begin, end, modes[0].nbytes):
-                planes[some, :, :n] = self.transforms.inverse_planes(modes[some], n)
-
-        in_threads(transform, len(planes))
+        _each_plane(planes, self._engine(planes.dtype).inverse_planes)
         return planes
 
 
@@ -120,11 +114,21 @@ def batches(begin: int, end: int, n_bytes: int) -> Iterator[slice]:
         yield slice(first, min(first + step, end))
 
 
-def _each_row(modes: Array, change: Callable[[Array, int], Array]) -> None:
-    """Replace modes[:, rows] by what `change` makes of a copy of it, given the first of the rows."""
+def _each_plane(planes: Array, transform: Callable[[Array], None]) -> None:
+    """Transform a few planes at a time."""
 
-    def transform(begin: int, end: int) -> None:
+    def work(begin: int, end: int) -> None:
+        for some in batches(begin, end, planes[0].nbytes):
+            transform(planes[some])
+
+    in_threads(work, len(planes))
+
+
+def _each_row(modes: Array, transform: Callable[[slice], None]) -> None:
+    """Transform a few rows at a time."""
+
+    def work(begin: int, end: int) -> None:
         for some in batches(begin, end, modes[:, 0].nbytes):
-            modes[:, some] = change(np.ascontiguousarray(modes[:, some]), some.start)
+            transform(some)
 
-    in_threads(transform, modes.shape[1])
+    in_threads(work, modes.shape[1])

@@ -63,19 +63,17 @@ class Poisson:
         add(particles, touched)
         fold(touched, self.slab, below, above)
 
-    def _solve(self, modes: NDArray[np.complex64], row: int) -> None:
-        """Modes of the density to those of minus the potential, in place."""
-        squares, windows = self._tables
-        _solve_row(modes, squares[0], squares[1][row], squares[2], windows[0], windows[1][row], windows[2])
+    def _solve(self, modes: NDArray[np.complex64], first: int) -> None:
+        """Modes (n, rows, k) of the density, from row `first`, to those of minus the potential, in place."""
+        rows = slice(first, first + modes.shape[1])
+        (xx, yy, zz), (wx, wy, wz) = self._tables
+        _solve(modes.view(np.float32), xx, yy[rows], zz, wx, wy[rows], wz)
 
     def _kick_spectrally(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
         """One inverse transform an axis."""
         n = self.slab.n_mesh
         modes = self.fourier.forward(self._own[:, :, :n])
-        for row in range(modes.shape[1]):
-            block = np.ascontiguousarray(modes[:, row])
-            self._solve(block, row)
-            modes[:, row] = block
+        self._solve(modes, 0)
         for axis in range(3):
             component = self.fourier.inverse(1j * self.fourier.k[axis] * modes)
             force = read(component, particles.pos, self.slab.box_size, self.box.assignment, comm=self.slab.comm)
@@ -126,12 +124,12 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
-def _solve_row(modes, xx, yy, zz, wx, wy, wz):  # type: ignore[no-untyped-def]
-    """Multiply by wx wy wz / (xx + yy + zz) in place; zero where that sum is."""
+def _solve(modes, xx, yy, zz, wx, wy, wz):  # type: ignore[no-untyped-def]
+    """Multiply pairs of floats (x, y, 2 z) by wx wy wz / (xx + yy + zz) in place; by zero where that sum is."""
     for i in range(len(xx)):
-        if xx[i] + yy + zz[0] == 0:
-            modes[i, 0] = 0
-            modes[i, 1:] *= wx[i] * wy * wz[1:] / zz[1:]
-        else:
+        for j in range(len(yy)):
+            square, window, row = xx[i] + yy[j], wx[i] * wy[j], modes[i, j]
             for k in range(len(zz)):
-                modes[i, k] *= wx[i] * wy * wz[k] / (xx[i] + yy + zz[k])
+                factor = window * wz[k] / (square + zz[k]) if square + zz[k] > 0 else np.float32(0)
+                row[2 * k] *= factor
+                row[2 * k + 1] *= factor
