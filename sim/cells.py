@@ -45,8 +45,10 @@ def runs(keys: Integers) -> Integers:
 
 
 def taken(values: NDArray[Any], order: NDArray[np.integer[Any]]) -> NDArray[Any]:
-    """values[order] of vectors (n, 3)."""
-    return np.asarray(_taken(values, order))
+    """values[order] of numbers (n,) or vectors (n, c)."""
+    out = np.empty((len(order), *values.shape[1:]), values.dtype)
+    _take(out.reshape(len(order), -1), values.reshape(len(values), -1), order)
+    return out
 
 
 @njit(cache=True, parallel=True, nogil=True)
@@ -106,9 +108,8 @@ def _runs(keys, n_chunks):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def _taken(values, order):  # type: ignore[no-untyped-def]
-    out = np.empty((len(order), 3), values.dtype)
+def _take(out, values, order):  # type: ignore[no-untyped-def]
+    """Out = values[order]."""
     for i in prange(len(order)):
-        for axis in range(3):
+        for axis in range(values.shape[1]):
             out[i, axis] = values[order[i], axis]
-    return out

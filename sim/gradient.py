@@ -9,14 +9,16 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.mesh import Assignment, Sorted, _cell, _cic, _tsc, ghosts
+from sim.mesh import Assignment, Sorted, _around, _cell, _tsc, ghosts
 from sim.parallel import n_threads_of_rank
+from sim.simd import elements, load8, load16, quarters, store, zip2
 from sim.slab import Mesh
 
 Vectors = NDArray[np.float32]
 
 REACH = 2
 """Planes on either side that the four-point difference needs."""
+LANES, PAD = 16, 4
 
 
 def planes(assignment: Assignment) -> tuple[int, int]:
@@ -37,58 +39,87 @@ def kick(mom: Vectors, particles: Sorted, mesh: Mesh, keep: float, gain: float) 
 
 
 @njit(cache=True)
-def _difference(out, mesh, n, i, scale):  # type: ignore[no-untyped-def]
-    """Four-point gradient of the plane mesh[i] into out (n, 3, n)."""
+def _difference(out, line, mesh, n, i, scale):  # type: ignore[no-untyped-def]
+    """Four-point gradient of the plane mesh[i] into out (n, n + PAD, 4), cell z at z + 1; `line` (n + 4) is scratch.
+
+    Cells before the first and after the last are those of the other end. The fourth component means nothing.
+    """
     near, far = scale * np.float32(2 / 3), scale * np.float32(-1 / 12)
     for y in range(n):
         y1, y2, y3, y4 = (y - 2 + n) % n, (y - 1 + n) % n, (y + 1) % n, (y + 2) % n
         a, b, c, d = mesh[i - 2, y], mesh[i - 1, y], mesh[i + 1, y], mesh[i + 2, y]
-        along_x = out[y, 0]
+        e, f, g, h = mesh[i, y1], mesh[i, y2], mesh[i, y3], mesh[i, y4]
+        row, to = mesh[i, y], out[y]
         for z in range(n):
-            along_x[z] = near * (c[z] - b[z]) + far * (d[z] - a[z])
-        a, b, c, d = mesh[i, y1], mesh[i, y2], mesh[i, y3], mesh[i, y4]
-        along_y = out[y, 1]
-        for z in range(n):
-            along_y[z] = near * (c[z] - b[z]) + far * (d[z] - a[z])
-        row, along_z = mesh[i, y], out[y, 2]
-        for z in range(2, n - 2):
-            along_z[z] = near * (row[z + 1] - row[z - 1]) + far * (row[z + 2] - row[z - 2])
-        for z in (0, 1, n - 2, n - 1):
-            z1, z2, z3, z4 = (z - 2 + n) % n, (z - 1 + n) % n, (z + 1) % n, (z + 2) % n
-            along_z[z] = near * (row[z3] - row[z2]) + far * (row[z4] - row[z1])
+            line[z + 2] = row[z]
+        for z in range(2):
+            line[z], line[n + 2 + z] = row[(n - 2 + z) % n], row[z % n]
+        whole = n // LANES * LANES
+        for z in range(0, whole, LANES):
+            along_x = near * (load16(c, z) - load16(b, z)) + far * (load16(d, z) - load16(a, z))
+            along_y = near * (load16(g, z) - load16(f, z)) + far * (load16(h, z) - load16(e, z))
+            beside = near * (load16(line, z + 3) - load16(line, z + 1))
+            along_z = beside + far * (load16(line, z + 4) - load16(line, z))
+            _store_vectors(to, 4 * (z + 1), along_x, along_y, along_z)
+        for z in range(whole, n):
+            to[z + 1, 0] = near * (c[z] - b[z]) + far * (d[z] - a[z])
+            to[z + 1, 1] = near * (g[z] - f[z]) + far * (h[z] - e[z])
+            to[z + 1, 2] = near * (line[z + 3] - line[z + 1]) + far * (line[z + 4] - line[z])
+        to[0], to[n + 1], to[n + 2] = to[n], to[1], to[2]
+
+
+@njit(cache=True, forceinline=True)
+def _store_vectors(to, offset, x, y, z):  # type: ignore[no-untyped-def]
+    """Sixteen times x, y, z and something."""
+    xz, yx = zip2(x, z), zip2(y, x)
+    for half in range(2):
+        first, second = zip2(xz[half], yx[half])
+        store(to, offset + 2 * LANES * half, first)
+        store(to, offset + 2 * LANES * half + LANES, second)
 
 
 @njit(cache=True)
 def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep):  # type: ignore[no-untyped-def]
-    """Add two planes of vectors (n, 3, n), interpolated, to `keep` times what order[lo:hi] have."""
-    n = lower.shape[0]
-    one = np.float32(1)
+    """Add two planes of differences, interpolated, to `keep` times what order[lo:hi] have."""
+    n, one = lower.shape[0], np.float32(1)
+    size = 4 * (n + PAD)
     for j in range(lo, hi):
-        p = order[j]
-        dx, y, z, y1, z1, w00, w01, w10, w11 = _cic(pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale, plane, n)
-        for c in range(3):
-            near = w00 * lower[y, c, z] + w01 * lower[y, c, z1] + w10 * lower[y1, c, z] + w11 * lower[y1, c, z1]
-            far = w00 * upper[y, c, z] + w01 * upper[y, c, z1] + w10 * upper[y1, c, z] + w11 * upper[y1, c, z1]
-            mom[p, c] = keep * mom[p, c] + ((one - dx) * near + dx * far)
+        p = np.uintp(order[j])
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = _cell(uy, n, 2), _cell(uz, n, 2)
+        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+        a, b = y * size + 4 * (z + 1), (y + 1 if y + 1 < n else 0) * size + 4 * (z + 1)
+        near = (one - dy) * load8(lower, a) + dy * load8(lower, b)
+        far = (one - dy) * load8(upper, a) + dy * load8(upper, b)
+        below, above = quarters((one - dx) * near + dx * far)
+        _add(mom, p, keep, (one - dz) * below + dz * above)
 
 
 @njit(cache=True)
-def _gather_tsc(mom, ring, i, pos, order, lo, hi, scale, plane, keep):  # type: ignore[no-untyped-def]
-    """Add three planes of vectors, the first of which is ring[i], to `keep` times what order[lo:hi] have."""
-    n = ring.shape[1]
+def _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, plane, keep):  # type: ignore[no-untyped-def]
+    """Add three planes of differences, interpolated, to `keep` times what order[lo:hi] have."""
+    n = lower.shape[0]
+    size = 4 * (n + PAD)
     for j in range(lo, hi):
-        p = order[j]
+        p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
-        z0, z1, z2 = (z + n) % n, (z + 1) % n, (z + 2) % n
-        for c in range(3):
-            total = np.float32(0)
-            for step in range(3):
-                for step_y in range(3):
-                    row = ring[(i + step) % 3, (y + step_y + n) % n, c]
-                    total += wx[step] * wy[step_y] * (wz[0] * row[z0] + wz[1] * row[z1] + wz[2] * row[z2])
-            mom[p, c] = keep * mom[p, c] + total
+        at = 4 * (z + 1)
+        a, b, c = _around(y, n) * size + at, _around(y + 1, n) * size + at, _around(y + 2, n) * size + at
+        one = wy[0] * load16(lower, a) + wy[1] * load16(lower, b) + wy[2] * load16(lower, c)
+        two = wy[0] * load16(middle, a) + wy[1] * load16(middle, b) + wy[2] * load16(middle, c)
+        three = wy[0] * load16(upper, a) + wy[1] * load16(upper, b) + wy[2] * load16(upper, c)
+        parts = quarters(wx[0] * one + wx[1] * two + wx[2] * three)
+        _add(mom, p, keep, wz[0] * parts[0] + wz[1] * parts[1] + wz[2] * parts[2])
+
+
+@njit(cache=True, forceinline=True)
+def _add(mom, p, keep, vector):  # type: ignore[no-untyped-def]
+    """Mom of particle p = keep * mom + the first three elements of `vector`."""
+    found = elements(vector)
+    for c in range(3):
+        mom[p, c] = keep * mom[p, c] + found[c]
 
 
 @njit(cache=True, parallel=True)
@@ -97,14 +128,15 @@ def _kick(mom, mesh, n, n_blocks, keep, gain, pos, order, starts, scale, first, 
     n_planes = len(starts) - 1
     for block in prange(n_blocks):
         begin, end = block * n_planes // n_blocks, (block + 1) * n_planes // n_blocks
-        ring = np.empty((support, n, 3, n), np.float32)
+        ring, line = np.empty((support, n, n + PAD, 4), np.float32), np.empty(n + 4, np.float32)
         for i in range(begin, begin + support - 1):
-            _difference(ring[i % support], mesh, n, i + REACH, gain)
+            _difference(ring[i % support], line, mesh, n, i + REACH, gain)
         for i in range(begin, end):
             last = i + support - 1
-            _difference(ring[last % support], mesh, n, last + REACH, gain)
-            lo, hi = starts[i], starts[i + 1]
+            _difference(ring[last % support], line, mesh, n, last + REACH, gain)
+            lo, hi, lower, upper = starts[i], starts[i + 1], ring[i % support], ring[last % support]
             if support == 2:
-                _gather_cic(mom, ring[i % 2], ring[last % 2], pos, order, lo, hi, scale, first + i, keep)
+                _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, first + i, keep)
             else:
-                _gather_tsc(mom, ring, i, pos, order, lo, hi, scale, first + i, keep)
+                middle = ring[(i + 1) % support]
+                _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, first + i, keep)

@@ -1,7 +1,8 @@
 """Particles to mesh and mesh to particles, on a slab of planes, without races: same bits at any number of threads.
 
-Particles are sorted by x plane. Planes whose clouds do not touch are painted in parallel, in as many turns as a cloud
-is wide, so no two threads ever add to the same cell. Knows nothing of Fourier space or of gravity's strength.
+Particles are sorted by x plane. Every other block of planes is painted in parallel, then those between, so no two
+threads ever add to the same cell, and blocks do not depend on the threads. Knows nothing of Fourier space or of
+gravity's strength.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sim.parallel import SERIAL, Comm
+from sim.simd import load4, store, vector4
 from sim.slab import Mesh, Slab, extended, fold
 
 Positions = NDArray[np.float32]
@@ -21,7 +23,7 @@ Assignment = Literal["cic", "tsc"]
 
 SUPPORT = {"cic": 2, "tsc": 3}
 """Cells that a cloud touches along one axis."""
-N_CHUNKS = 64
+N_CHUNKS, N_BLOCKS = 64, 32
 
 
 def paint(pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm = SERIAL) -> Mesh:
@@ -106,15 +108,16 @@ def deposit(particles: Sorted) -> Mesh:
     """Number of particles in each cell of the slab, those that neighbours' clouds bring included."""
     slab = particles.slab
     below, above = ghosts(particles.assignment)
-    mesh = np.zeros((slab.hi - slab.lo + below + above, slab.n_mesh, slab.n_mesh), np.float32)
-    add(particles, mesh)
+    mesh = np.empty((slab.hi - slab.lo + below + above, slab.n_mesh, slab.n_mesh), np.float32)
+    fill(particles, mesh)
     fold(mesh, slab, below, above)
     return mesh[below : len(mesh) - above]
 
 
-def add(particles: Sorted, mesh: Mesh) -> None:
-    """Add the clouds to `mesh`: its planes are those of the slab and of `ghosts`, its rows may be padded."""
-    _paint(mesh, particles.slab.n_mesh, *particles.arrays)
+def fill(particles: Sorted, mesh: Mesh) -> None:
+    """Put the clouds on `mesh` and clear the rest: its planes are those of the slab and of `ghosts`, padded or not."""
+    n_blocks = min(max(1, (len(particles.starts) - 1) // particles.support), N_BLOCKS)
+    _paint(mesh, particles.slab.n_mesh, n_blocks, *particles.arrays)
 
 
 def _interpolated(particles: Sorted, wide: Mesh) -> NDArray[np.float32]:
@@ -189,13 +192,9 @@ def _tsc(d: np.float32) -> tuple[Any, Any, Any]:
 
 
 @njit(cache=True, inline="always")
-def _cic(ux: np.float32, uy: np.float32, uz: np.float32, plane: int, n: int) -> tuple[Any, ...]:
-    """Distance to `plane`, rows y and y1, columns z and z1 of a cloud at u cells, weights of (y, z) to (y1, z1)."""
-    one = np.float32(1)
-    y, z = _cell(uy, n, 2), _cell(uz, n, 2)
-    dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
-    y1, z1 = (y + 1 if y + 1 < n else 0), (z + 1 if z + 1 < n else 0)
-    return dx, y, z, y1, z1, (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
+def _around(i: int, n: int) -> int:
+    """Cell i of a ring of n, for -n <= i < 2 n."""
+    return i + n if i < 0 else (i - n if i >= n else i)
 
 
 @njit(cache=True)
@@ -203,8 +202,12 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
     one = np.float32(1)
     for j in range(lo, hi):
-        p = order[j]
-        dx, y, z, y1, z1, w00, w01, w10, w11 = _cic(pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale, plane, n)
+        p = np.uintp(order[j])
+        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        y, z = np.uintp(_cell(uy, n, 2)), np.uintp(_cell(uz, n, 2))
+        y1, z1 = np.uintp(_around(y + 1, n)), np.uintp(_around(z + 1, n))
+        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+        w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
         for step in range(2):
             wx = dx if step else one - dx
             mesh[i + step, y, z] += wx * w00
@@ -215,33 +218,47 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 
 @njit(cache=True)
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
-    """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
+    """Add the clouds order[lo:hi], which start on the plane mesh[i]: rows of four cells, unless they go round an end."""
     for j in range(lo, hi):
-        p = order[j]
+        p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
-        z0, z1, z2 = (z + n) % n, (z + 1) % n, (z + 2) % n
+        row = vector4(wz[0], wz[1], wz[2], np.float32(0))
+        inside = z >= 0 and z + 3 < n
         for step in range(3):
             for step_y in range(3):
-                w = wx[step] * wy[step_y]
-                row = (y + step_y + n) % n
-                mesh[i + step, row, z0] += w * wz[0]
-                mesh[i + step, row, z1] += w * wz[1]
-                mesh[i + step, row, z2] += w * wz[2]
+                w, cells = wx[step] * wy[step_y], mesh[i + step, _around(y + step_y, n)]
+                if inside:
+                    store(cells, z, load4(cells, z) + w * row)
+                else:
+                    for step_z in range(3):
+                        cells[_around(z + step_z, n)] += w * wz[step_z]
+
+
+@njit(cache=True)
+def _clear(mesh, begin, end):  # type: ignore[no-untyped-def]
+    for i in range(begin, end):
+        for y in range(mesh.shape[1]):
+            for z in range(mesh.shape[2]):
+                mesh[i, y, z] = 0
 
 
 @njit(cache=True, parallel=True)
-def _paint(mesh, n, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
-    """Add one to `mesh` for every particle: planes `support` apart at the same time."""
-    n_planes = len(starts) - 1
-    for turn in range(support):
-        for stripe in prange((n_planes - turn + support - 1) // support):
-            i = turn + stripe * support
-            if support == 2:
-                _paint_cic(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
-            else:
-                _paint_tsc(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+def _paint(mesh, n, n_blocks, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
+    """Each block clears its planes and adds one for every particle; it reaches into the block above by its ghosts."""
+    n_planes, reach = len(starts) - 1, support - 1
+    for turn in range(2):
+        for pair in prange((n_blocks - turn + 1) // 2):
+            block = 2 * pair + turn
+            begin, end = block * n_planes // n_blocks, (block + 1) * n_planes // n_blocks
+            above = 0 if turn and block + 1 < n_blocks else reach
+            _clear(mesh, begin + reach if turn else begin, end + above)
+            for i in range(begin, end):
+                if support == 2:
+                    _paint_cic(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
+                else:
+                    _paint_tsc(mesh, n, i, pos, order, starts[i], starts[i + 1], scale, first + i)
 
 
 @njit(cache=True, parallel=True)

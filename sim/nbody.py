@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from configs import Box
 from sim import initial
+from sim.cells import taken
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
 from sim.fourier import Fourier
 from sim.mesh import Sorted, row_order, sort
@@ -170,8 +171,7 @@ def _settle(state: State, poisson: Poisson) -> None:
         return
     order = row_order(_sorted(state, poisson))
     with poisson.profile.stage("settle", 68 * len(order)):
-        for column in (*state.pos.T, *state.mom.T, state.ids):
-            _reorder(column, order)
+        state.pos, state.mom, state.ids = (taken(values, order) for values in (state.pos, state.mom, state.ids))
 
 
 def _sorted(state: State, poisson: Poisson) -> Sorted:
@@ -250,16 +250,6 @@ def _outside(pos, inverse_cell, lo, hi, n):  # type: ignore[no-untyped-def]
         plane = min(np.int64(pos[p, 0] * inverse_cell), n - 1)
         outside[p] = plane < lo or plane >= hi
     return outside
-
-
-@njit(cache=True, parallel=True)
-def _reorder(column, order):  # type: ignore[no-untyped-def]
-    """Put column[order] in the place of `column`."""
-    taken = np.empty(len(column), column.dtype)
-    for i in prange(len(column)):
-        taken[i] = column[order[i]]
-    for i in prange(len(column)):
-        column[i] = taken[i]
 
 
 @njit(cache=True, parallel=True)

@@ -114,8 +114,8 @@ def test_same_bits_at_any_number_of_threads(pos: np.ndarray, scheme: mesh.Assign
 def test_kernels_are_what_python_says(pos: np.ndarray, scheme: mesh.Assignment) -> None:
     some = mesh.sort(pos[::25], Slab(N, SIZE), scheme)
     below, above = mesh.ghosts(scheme)
-    wide = np.zeros((N + below + above, N, N), np.float32)
-    mesh._paint.py_func(wide, N, *some.arrays)
+    wide = np.full((N + below + above, N, N), np.nan, np.float32)
+    mesh._paint.py_func(wide, N, 5, *some.arrays)
     fold(wide, some.slab, below, above)
     painted = wide[below : below + N]
     np.testing.assert_allclose(mesh.deposit(some), painted, atol=1e-5)
@@ -154,8 +154,8 @@ def test_padding_changes_nothing(pos: np.ndarray, scheme: mesh.Assignment) -> No
     particles = mesh.sort(pos, slab, scheme)
     painted = mesh.deposit(particles)
     below, above = mesh.ghosts(scheme)
-    wide = np.zeros((N + below + above, N, N + 2), np.float32)
-    mesh.add(particles, wide)
+    wide = np.full((N + below + above, N, N + 2), np.nan, np.float32)
+    mesh.fill(particles, wide)
     fold(wide, slab, below, above)
     np.testing.assert_array_equal(wide[below : below + N, :, :N], painted)
     assert not wide[:, :, N:].any()
