@@ -5,8 +5,7 @@
 Every side is a process of its own with the same threads and the same particles, at 1 Mpc/h a particle; peers have
 virtual environments of their own (.venv-peers, made when missing). Sides take turns, several rounds each, both warmed
 up; a time is the MINIMUM over the rounds, for both. A step is the mean over several, so that ordering particles every
-few steps is in it: ours from lattice order, PySCo from lattice order and from its own Morton order, and the faster
-counts. ratio > 1: ours is better; `wanted` is what the ratio should be. A peer that cannot be installed is named, its
+few steps is in it: both from lattice order and from their own, rows of cells and Morton's, and the faster counts. ratio > 1: ours is better; `wanted` is what the ratio should be. A peer that cannot be installed is named, its
 rows are left out, and the exit code is 1.
 """
 
@@ -123,13 +122,13 @@ def in_turns(n_rounds: int, *asks: Ask) -> list[float]:
 
 
 def step_of(bench: Bench, process: Process, n: int, n_mesh: int, scheme: str) -> Ask:
-    """A step of a side, in each round; PySCo's starts in Morton order in every second."""
+    """A step of a side, in each round; in every second from its own order of particles, if it has one."""
     work: dict[str, Any] = {"folder": bench.particles(n), "n_mesh": n_mesh, "scheme": scheme}
     if process.side.name != "darkglass":
         work["n_timed"] = bench.plan.n_timed
 
     def ask(i: int) -> Row:
-        order = {"reordered": i % 2 == 1} if process.side.name == "pysco" else {}
+        order = {"reordered": i % 2 == 1} if process.side.name in ("darkglass", "pysco") else {}
         return process.ask("step", **work, **order)
 
     return ask

@@ -44,9 +44,9 @@ def runs(keys: Integers) -> Integers:
     return np.asarray(_runs(keys, n_threads_of_rank()))
 
 
-def taken(values: NDArray[Any], order: NDArray[np.integer[Any]]) -> NDArray[Any]:
-    """values[order] of numbers (n,) or vectors (n, c)."""
-    out = np.empty((len(order), *values.shape[1:]), values.dtype)
+def taken(values: NDArray[Any], order: NDArray[np.integer[Any]], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """values[order] of numbers (n,) or vectors (n, c), in `out` if given."""
+    out = np.empty((len(order), *values.shape[1:]), values.dtype) if out is None else out
     _take(out.reshape(len(order), -1), values.reshape(len(values), -1), order)
     return out
 

@@ -7,7 +7,7 @@ order every few steps, because painting and reading are bound by memory. The ord
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from sim.cells import taken
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
 from sim.fourier import Fourier
 from sim.mesh import Sorted, row_order, sort
-from sim.parallel import SERIAL, Comm
+from sim.parallel import SERIAL, Comm, launch
 from sim.poisson import Poisson
 from sim.profile import Profile
 from sim.slab import Slab
@@ -41,7 +41,7 @@ class State:
     """The particles of one rank between two steps. The arrays are the run's own: copy what must outlive the next step.
 
     pos (n, 3) comoving Mpc/h in [0, box_size), mom (n, 3) a^2 dx/dt / H0 in Mpc/h, ids (n,): lattice index, x slowest.
-    `output` is the redshift of `box.redshifts` that this state is, if it is one.
+    `output` is the redshift of `box.redshifts` that this state is, if it is one. `spare` is memory like that of `pos`.
     """
 
     box: Box
@@ -51,6 +51,7 @@ class State:
     pos: Vectors
     mom: Vectors
     ids: NDArray[np.uint64]
+    spare: Vectors = field(default_factory=lambda: np.empty((0, 3), np.float32), repr=False, compare=False)
 
     @property
     def vel(self) -> Vectors:
@@ -111,6 +112,7 @@ def _displaced(fourier: Fourier, delta: initial.Modes, box: Box, a: float) -> tu
 
 def evolve(state: State, comm: Comm = SERIAL, *, profile: Profile | None = None) -> Iterator[State]:
     """Yield `state`, then the state after each step that is left of its box's schedule; `profile` fills up."""
+    launch()
     slab = Slab(state.box.n_mesh, state.box.box_size, comm)
     poisson = Poisson(state.box, slab, Profile() if profile is None else profile)
     steps = schedule(state.box)
@@ -127,24 +129,24 @@ def advance(state: State, step: Step, poisson: Poisson, acc: Vectors | None = No
     `acc` is that of the step before, if there was one.
     """
     if step.first:
-        state.mom += np.float32(step.first) * (force(state, poisson) if acc is None else acc)
+        state.mom += np.float32(step.first) * (force(_sorted(state, poisson), poisson) if acc is None else acc)
     _move(state, step.drift, poisson)
-    _settle(state, poisson)
+    particles = _settled(state, poisson)
     if step.first:
-        acc = force(state, poisson)
+        acc = force(particles, poisson)
         state.mom *= np.float32(step.keep)
         state.mom += np.float32(step.second) * acc
     else:
-        poisson.kick(state.mom, _sorted(state, poisson), step.keep, step.second)
+        poisson.kick(state.mom, particles, step.keep, step.second)
         _move(state, step.last, poisson)
     state.a, state.step, state.output = step.a, state.step + 1, step.output
     return acc
 
 
-def force(state: State, poisson: Poisson) -> Vectors:
+def force(particles: Sorted, poisson: Poisson) -> Vectors:
     """Minus the gradient of the inverse Laplacian of the density contrast at the particles, (n, 3) Mpc/h."""
-    acc = np.zeros_like(state.pos)
-    poisson.kick(acc, _sorted(state, poisson), 0.0, 1.0)
+    acc = np.zeros_like(particles.pos)
+    poisson.kick(acc, particles, 0.0, 1.0)
     return acc
 
 
@@ -165,18 +167,28 @@ def _move(state: State, factor: float, poisson: Poisson) -> None:
             migrate(state, poisson.slab)
 
 
-def _settle(state: State, poisson: Poisson) -> None:
-    """Put particles in the order of their rows, every few steps."""
-    if state.step % SETTLE_EVERY:
-        return
-    order = row_order(_sorted(state, poisson))
-    with poisson.profile.stage("settle", 68 * len(order)):
-        state.pos, state.mom, state.ids = (taken(values, order) for values in (state.pos, state.mom, state.ids))
-
-
 def _sorted(state: State, poisson: Poisson) -> Sorted:
     with poisson.profile.stage("sort", 28 * len(state.pos)):
         return sort(state.pos, poisson.slab, state.box.assignment)
+
+
+def _settled(state: State, poisson: Poisson) -> Sorted:
+    """The particles by planes; every few steps they are put in the order of their rows in memory, too."""
+    found = _sorted(state, poisson)
+    if state.step % SETTLE_EVERY:
+        return found
+    with poisson.profile.stage("settle", 80 * len(state.pos)):
+        settle(state, row_order(found))
+        return replace(found, pos=state.pos, order=np.arange(len(state.pos), dtype=np.int32))
+
+
+def settle(state: State, order: NDArray[np.int32]) -> None:
+    """Put the particles in `order`. Fresh memory costs more than the copy: what they leave is kept for the next."""
+    if len(state.spare) != len(order):
+        state.spare = np.empty((len(order), 3), np.float32)
+    state.pos, state.spare = taken(state.pos, order, state.spare), state.pos
+    state.mom, state.spare = taken(state.mom, order, state.spare), state.mom
+    state.ids[:] = taken(state.ids, order, state.spare.reshape(-1)[: 2 * len(order)].view(np.uint64))
 
 
 def migrate(state: State, slab: Slab) -> None:
@@ -213,7 +225,7 @@ def memory_bytes(box: Box, size: int = 1) -> int:
     """
     n, cells = box.n_particles**3 / size, box.n_mesh**2 * (box.n_mesh + 2) / size
     mesh = 4 * (cells + 7 * box.n_mesh * (box.n_mesh + 2))
-    particles = (72 if box.integrator == "fastpm" else 50) * n
+    particles = (84 if box.integrator == "fastpm" else 62) * n
     if box.gradient == "spectral":
         mesh *= 4
     if size > 1:

@@ -12,8 +12,9 @@ from benchmarks.peers.worker import Particles, Vectors, memory, peak_memory, sec
 from configs import Box, Cosmology
 from sim import nbody, spectra
 from sim.friends import group_labels
-from sim.mesh import paint
+from sim.mesh import Assignment, paint, row_order, sort
 from sim.power import linear_power
+from sim.slab import Slab
 
 PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
 
@@ -52,25 +53,28 @@ def particles(folder: str, n: int, mesh_factor: int, box_size: float, n_steps: i
     raise RuntimeError(f"particles: expected step {step} of {n_steps}, got none")
 
 
-def step(folder: str, n_mesh: int, scheme: str) -> dict[str, Any]:
+def step(folder: str, n_mesh: int, scheme: Assignment, reordered: bool = False) -> dict[str, Any]:
     """Seconds of a step: the mean of all that are left of the run, after one elsewhere that is not counted.
 
-    A mean, because particles are put in order every few steps: the fastest of them would leave that out.
+    A mean, because particles are put in order every few steps: the fastest of them would leave that out. `reordered`:
+    from the order in which the particles of a run would be, not from that of the lattice.
     """
     given = Particles.load(folder)
     box = box_of(given, n_mesh, assignment=scheme)
     for state in nbody.evolve(state_of(given, box)):
         if state.step > given.step:
             break
-    given = Particles.load(folder)
-    states = nbody.evolve(state_of(given, box))
+    state = state_of(Particles.load(folder), box)
+    if reordered:
+        nbody.settle(state, row_order(sort(state.pos, Slab(n_mesh, box.box_size), scheme)))
+    states = nbody.evolve(state)
     next(states)
     begin = time.perf_counter()
     n = sum(1 for _ in states)
     return {"seconds": [(time.perf_counter() - begin) / n], "n_timed": n}
 
 
-def hold(folder: str, n_mesh: int, scheme: str) -> dict[str, Any]:
+def hold(folder: str, n_mesh: int, scheme: Assignment) -> dict[str, Any]:
     """Bytes held before the particles are there, kernels compiled; then `step`, whose peak comes with the answer."""
     few = np.random.default_rng(0).random((8**3, 3), dtype=np.float32)
     tiny = Particles(few, few - np.float32(0.5), 8, 8, 1.0, PLANCK.omega_m, PLANCK.h, 0.5, 0, 1, 1.0)
