@@ -5,8 +5,9 @@
 Every side is a process of its own with the same threads and the same particles, at 1 Mpc/h a particle; peers have
 virtual environments of their own (.venv-peers, made when missing). Sides take turns, several rounds each, both warmed
 up; a time is the MINIMUM over the rounds, for both. A step is the mean over several, so that ordering particles every
-few steps is in it: both from lattice order and from their own, rows of cells and Morton's, and the faster counts. ratio > 1: ours is better; `wanted` is what the ratio should be. A peer that cannot be installed is named, its
-rows are left out, and the exit code is 1.
+few steps is in it: from lattice order and from their own order (ours by rows of cells, PySCo's Morton's), and the
+faster counts. ratio > 1: ours is better; `wanted` is what the ratio should be. A peer that cannot be installed is
+named, its rows are left out, and the exit code is 1.
 """
 
 from __future__ import annotations

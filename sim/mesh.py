@@ -204,9 +204,9 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
     for j in range(lo, hi):
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
-        y, z = np.uintp(_cell(uy, n, 2)), np.uintp(_cell(uz, n, 2))
-        y1, z1 = np.uintp(_around(y + 1, n)), np.uintp(_around(z + 1, n))
-        dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
+        i_y, i_z = _cell(uy, n, 2), _cell(uz, n, 2)
+        y, z, y1, z1 = np.uintp(i_y), np.uintp(i_z), np.uintp(_around(i_y + 1, n)), np.uintp(_around(i_z + 1, n))
+        dx, dy, dz = ux - np.float32(plane), uy - np.float32(i_y), uz - np.float32(i_z)
         w00, w01, w10, w11 = (one - dy) * (one - dz), (one - dy) * dz, dy * (one - dz), dy * dz
         for step in range(2):
             wx = dx if step else one - dx
@@ -218,7 +218,7 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 
 @njit(cache=True)
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
-    """Add the clouds order[lo:hi], which start on the plane mesh[i]: rows of four cells, unless they go round an end."""
+    """Add the clouds order[lo:hi], which start on the plane mesh[i]: four cells at a time, unless they go round."""
     for j in range(lo, hi):
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
