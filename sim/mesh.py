@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.parallel import SERIAL, Comm
+from sim.parallel import SERIAL, Comm, launch
 from sim.simd import load4, store, vector4
 from sim.slab import Mesh, Slab, extended, fold
 
@@ -79,6 +79,7 @@ def ghosts(assignment: Assignment) -> tuple[int, int]:
 
 def sort(pos: Positions, slab: Slab, assignment: Assignment) -> Sorted:
     """Stable counting sort by plane; ValueError when a particle is not finite, not in the box or not in the slab."""
+    launch()
     below, _ = ghosts(assignment)
     n_planes = slab.hi - slab.lo + below
     pos = np.ascontiguousarray(pos, np.float32)
@@ -142,16 +143,10 @@ def _count(pos, scale, first, n_planes, n, support):  # type: ignore[no-untyped-
     counts = np.zeros((N_CHUNKS, n_planes + 1), np.int64)
     for chunk in prange(N_CHUNKS):
         for p in range(chunk * n_particles // N_CHUNKS, (chunk + 1) * n_particles // N_CHUNKS):
-            inside = True
-            for axis in range(3):
-                u = pos[p, axis] * scale
-                inside = inside and u >= 0 and u <= n
-            plane = n_planes
-            if inside:
-                plane = _cell(pos[p, 0] * scale, n, support) - first
-            if plane < 0 or plane > n_planes:
-                plane = n_planes
-            counts[chunk, plane] += 1
+            ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+            inside = (ux >= 0) & (ux <= n) & (uy >= 0) & (uy <= n) & (uz >= 0) & (uz <= n)
+            plane = _cell(ux, n, support) - first
+            counts[chunk, plane if inside & (plane >= 0) & (plane < n_planes) else n_planes] += 1
     return counts
 
 
@@ -160,10 +155,11 @@ def _scatter(order, pos, cursors, scale, first, n, support):  # type: ignore[no-
     """Write the index of each particle where its chunk's share of its plane begins."""
     n_particles = len(pos)
     for chunk in prange(N_CHUNKS):
+        cursor = cursors[chunk].copy()
         for p in range(chunk * n_particles // N_CHUNKS, (chunk + 1) * n_particles // N_CHUNKS):
             plane = _cell(pos[p, 0] * scale, n, support) - first
-            order[cursors[chunk, plane]] = p
-            cursors[chunk, plane] += 1
+            order[cursor[plane]] = p
+            cursor[plane] += 1
 
 
 @njit(cache=True, parallel=True)
