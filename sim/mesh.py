@@ -116,7 +116,12 @@ def deposit(particles: Sorted) -> Mesh:
 
 
 def fill(particles: Sorted, mesh: Mesh) -> None:
-    """Put the clouds on `mesh` and clear the rest: its planes are those of the slab and of `ghosts`, padded or not."""
+    """Put the clouds on `mesh` and clear the rest: its planes are those of the slab and of `ghosts`, padded or not.
+
+    ValueError unless it is contiguous.
+    """
+    if not mesh.flags.c_contiguous:
+        raise ValueError(f"mesh: expected contiguous planes, got strides {mesh.strides} of shape {mesh.shape}")
     n_blocks = min(max(1, (len(particles.starts) - 1) // particles.support), N_BLOCKS)
     _paint(mesh, particles.slab.n_mesh, n_blocks, *particles.arrays)
 
@@ -215,21 +220,26 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 @njit(cache=True)
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]: four cells at a time, unless they go round."""
+    size = mesh.shape[2]
     for j in range(lo, hi):
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
-        row = vector4(wz[0], wz[1], wz[2], np.float32(0))
-        inside = z >= 0 and z + 3 < n
-        for step in range(3):
+        rows = _around(y, n), _around(y + 1, n), _around(y + 2, n)
+        if z >= 0 and z + 3 < n:
+            w = vector4(wz[0], wz[1], wz[2], np.float32(0))
             for step_y in range(3):
-                w, cells = wx[step] * wy[step_y], mesh[i + step, _around(y + step_y, n)]
-                if inside:
-                    store(cells, z, load4(cells, z) + w * row)
-                else:
-                    for step_z in range(3):
-                        cells[_around(z + step_z, n)] += w * wz[step_z]
+                at, w_y = (i * n + rows[step_y]) * size + z, wy[step_y] * w
+                for step in range(3):
+                    to = at + step * n * size
+                    store(mesh, to, load4(mesh, to) + wx[step] * w_y)
+        else:
+            for step_y in range(3):
+                for step_z in range(3):
+                    w_yz, column = wy[step_y] * wz[step_z], _around(z + step_z, n)
+                    for step in range(3):
+                        mesh[i + step, rows[step_y], column] += wx[step] * w_yz
 
 
 @njit(cache=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from configs import Box
 from sim import gradient
+from sim.drift import drift
 from sim.fourier import Fourier, padded
 from sim.mesh import SUPPORT, Sorted, fill, ghosts, read
 from sim.profile import Profile
@@ -39,21 +40,24 @@ class Poisson:
     def fourier(self) -> Fourier:
         return Fourier(self.slab)
 
-    def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
-        """Mom (n, 3) = keep * mom + gain * F, F minus the gradient of the inverse Laplacian of the density contrast."""
+    def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float, last: float = 0.0) -> int:
+        """Mom (n, 3) = keep * mom + gain * F, then positions drift by last * mom; how many coordinates are not finite.
+
+        F is minus the gradient of the inverse Laplacian of the density contrast.
+        """
         n, n_bytes = len(mom), self._own.nbytes
         with self.profile.stage("deposit", 16 * n + n_bytes):
             self._deposit(particles)
         if self.box.gradient == "spectral":
             with self.profile.stage("spectral"):
                 self._kick_spectrally(mom, particles, keep, gain)
-            return
+                return drift(particles.pos, mom, last, self.slab.box_size)
         with self.profile.stage("potential", 6 * n_bytes):
             self.fourier.filter(self._own, self._solve)
-        with self.profile.stage("kick", 40 * n + n_bytes):
+        with self.profile.stage("kick", 52 * n + n_bytes):
             below, above = gradient.planes(self.box.assignment)
             surround(self._mesh, self.slab, below, above)
-            gradient.kick(mom, particles, self._mesh, keep, gain)
+            return gradient.kick(mom, particles, self._mesh, keep, gain, last)
 
     def _deposit(self, particles: Sorted) -> None:
         """Fill the mesh with the number of particles in each cell."""
@@ -97,19 +101,25 @@ class Poisson:
         The Nyquist planes are kept: a lattice four cells wide has its Bragg peaks there, and without them it would
         pull on itself when it moves, a fifth of the growth to z=15 (LOG.md).
         """
-        cell = self.slab.box_size / self.slab.n_mesh
-        squares, windows = [], []
-        for i in self.fourier.i_modes:
-            phase = np.pi * i.ravel() / self.slab.n_mesh
-            squares.append(_float32(_square(phase, self.box.laplacian) * (2 / cell) ** 2))
-            window = np.sinc(phase / np.pi) ** (-2.0 * SUPPORT[self.box.assignment] * self.box.deconvolve)
-            if self.box.gradient == "spectral":  # which is not defined at Nyquist
-                window[2 * np.abs(i.ravel()) == self.slab.n_mesh] = 0
-            windows.append(_float32(window))
+        factors = [axis_factors(self.box, i.ravel()) for i in self.fourier.i_modes]
+        squares, windows = (list(map(_float32, table)) for table in zip(*factors, strict=True))
         windows[0] *= np.float32(self.box.mesh_factor**3)
         for table in (squares, windows):
             table[2] = np.repeat(table[2], 2)
         return tuple(squares), tuple(windows)
+
+
+def axis_factors(box: Box, i_modes: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What stands for k^2 of `i_modes` along one axis [(h/Mpc)^2], and what their force is multiplied by.
+
+    The second is 1, or what undoes assignment and interpolation; 0 at the Nyquist frequency of a spectral gradient.
+    """
+    phase = np.pi * i_modes / box.n_mesh
+    square = _square(phase, box.laplacian) * (2 * box.n_mesh / box.box_size) ** 2
+    window = np.sinc(phase / np.pi) ** (-2.0 * SUPPORT[box.assignment] * box.deconvolve)
+    if box.gradient == "spectral":  # which is not defined at Nyquist
+        window[2 * np.abs(i_modes) == box.n_mesh] = 0
+    return square, window
 
 
 def _square(phase: NDArray[np.float64], laplacian: str) -> NDArray[np.float64]:

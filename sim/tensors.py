@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from configs import Box
 from sim.mesh import SUPPORT, Assignment
+from sim.poisson import axis_factors
 
 CHUNK = {"cpu": 1 << 16, "cuda": 1 << 23}
 """Particles, or modes, taken at once: what a cache holds, and enough to fill a GPU."""
@@ -100,8 +102,7 @@ def _weights(u: Tensor, n: int, support: int) -> tuple[Tensor, tuple[Tensor, ...
 class Poisson:
     """The factors of a box's force in Fourier space along one axis, each (n_mesh,), in the order of an FFT.
 
-    k [h/Mpc]; k2, what stands for k^2 in the Laplacian; window, by which the force is multiplied: 1, or what undoes
-    assignment and interpolation, and for a spectral gradient 0 at the Nyquist frequency. As in `sim.poisson`.
+    k [h/Mpc]; k2 and window are those of `sim.poisson.axis_factors`.
     """
 
     box: Box
@@ -112,17 +113,9 @@ class Poisson:
     @classmethod
     def of(cls, box: Box, device: torch.device, dtype: torch.dtype) -> Poisson:
         """The factors of `box`, rounded to `dtype` from double precision."""
-        n, double = box.n_mesh, torch.float64
-        modes = torch.fft.fftfreq(n, 1 / n, dtype=double)
-        k = 2 * torch.pi / box.box_size * modes
-        wave = torch.special.sinc(modes / n)
-        k2 = (k if box.laplacian == "spectral" else k * wave).square()
-        if box.laplacian == "thirteen_point":
-            k2 += k2.square() * (box.box_size / n) ** 2 / 12
-        window = wave ** (-2 * SUPPORT[box.assignment]) if box.deconvolve else torch.ones(n, dtype=double)
-        if box.gradient == "spectral":
-            window[2 * modes.abs() >= n] = 0
-        return cls(box, *(table.to(device, dtype) for table in (k, k2, window)))
+        i_modes = np.rint(np.fft.fftfreq(box.n_mesh) * box.n_mesh)
+        tables = 2 * np.pi / box.box_size * i_modes, *axis_factors(box, i_modes)
+        return cls(box, *(torch.from_numpy(table).to(device, dtype) for table in tables))
 
     def kick(self, mom: Tensor, pos: Tensor, keep: float, gain: float) -> None:
         """Mom (3, n) = keep * mom + gain * F, F minus the gradient of the inverse Laplacian of the contrast at pos."""

@@ -35,6 +35,14 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def cuda() -> str:
+    """The name of a CUDA device; skips when there is none."""
+    if not pytest.importorskip("torch").cuda.is_available():
+        pytest.skip("no CUDA device")
+    return "cuda"
+
+
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     """A local Ray of 4 logical CPUs whose workers import this repository."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.parallel import Comm, MpiComm
+from sim.snapshot import Snapshot
 
 
 def check_comm(comm: Comm) -> None:
@@ -50,3 +51,17 @@ def check_sums(comm: Comm) -> None:
 
 if __name__ == "__main__":
     check_comm(MpiComm())
+
+
+def check_same_snapshot(found: Snapshot, expected: Snapshot) -> None:
+    """Positions and ids bit for bit; what is multiplied by a unit that is no power of two to the last place."""
+    assert {**vars(found), "particles": None} == {**vars(expected), "particles": None}
+    assert list(found.particles) == list(expected.particles)
+    for name, part in found.particles.items():
+        other = expected.particles[name]
+        np.testing.assert_array_equal(part.pos, other.pos)
+        np.testing.assert_array_equal(part.ids, other.ids)
+        np.testing.assert_allclose(part.vel, other.vel, rtol=2e-7, atol=0)
+        np.testing.assert_allclose(part.mass, other.mass, rtol=2e-7, atol=0)
+        assert (part.pos.dtype, part.vel.dtype, part.ids.dtype) == (np.float32, np.float32, np.uint64)
+        assert np.ndim(part.mass) == np.ndim(other.mass)

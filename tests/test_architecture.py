@@ -23,6 +23,7 @@ ROOMS = {
     "ray_jobs": ({"configs", "sim", "learn"}, RAY_JOBS),
 }
 ONLY_IN = {
+    "llvmlite": {"sim/simd.py"},
     "mpi4py": {"sim/parallel.py"},
     "pyfftw": {"sim/fftw.py"},
     "ray": {"serve/app.py"},

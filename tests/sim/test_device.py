@@ -29,13 +29,6 @@ INTEGRATORS = pytest.mark.parametrize("integrator", ["fastpm", "bullfrog"])
 SINGLE, DOUBLE = torch.float32, torch.float64
 
 
-@pytest.fixture
-def cuda() -> str:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    return "cuda"
-
-
 def changed(box: Box, **update: object) -> Box:
     return box.model_copy(update=update)
 

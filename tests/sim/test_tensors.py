@@ -33,13 +33,6 @@ def pos() -> np.ndarray:
     return np.concatenate(parts).astype(np.float32).clip(0, SIZE)
 
 
-@pytest.fixture
-def cuda() -> str:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    return "cuda"
-
-
 def changed(box: Box, **update: object) -> Box:
     return box.model_copy(update=update)
 
