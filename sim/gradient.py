@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.drift import moved
 from sim.mesh import Assignment, Sorted, _around, _cell, _tsc, ghosts
 from sim.parallel import n_threads_of_rank
 from sim.simd import elements, load8, load16, quarters, store, zip2
@@ -28,16 +27,15 @@ def planes(assignment: Assignment) -> tuple[int, int]:
     return below + REACH, above + REACH
 
 
-def kick(mom: Vectors, particles: Sorted, mesh: Mesh, keep: float, gain: float, last: float = 0.0) -> int:
-    """Mom = keep * mom + gain * gradient of `mesh` at the particles, (n, 3), which then drift by last * mom.
+def kick(mom: Vectors, particles: Sorted, mesh: Mesh, keep: float, gain: float) -> None:
+    """Mom = keep * mom + gain * gradient of `mesh` at the particles, (n, 3).
 
     Four-point differences, interpolated with the weights of `paint`. `mesh` has the ghost planes of `planes`, filled;
-    its rows may be padded. Returns how many coordinates are not finite. Drifting here saves a pass over the particles.
+    its rows may be padded.
     """
-    n_planes, slab = len(particles.starts) - 1, particles.slab
-    mesh = np.ascontiguousarray(mesh)
-    factors = np.float32(keep), np.float32(gain) * slab.inverse_cell, np.float32(last), np.float32(slab.box_size)
-    return int(_kick(mom, mesh, slab.n_mesh, min(n_threads_of_rank(), n_planes), *factors, *particles.arrays))
+    mesh, n_planes = np.ascontiguousarray(mesh), len(particles.starts) - 1
+    factors = np.float32(keep), np.float32(gain) * particles.slab.inverse_cell
+    _kick(mom, mesh, particles.slab.n_mesh, min(n_threads_of_rank(), n_planes), *factors, *particles.arrays)
 
 
 @njit(cache=True)
@@ -81,9 +79,9 @@ def _store_vectors(to, offset, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep, last, box_size):  # type: ignore[no-untyped-def]
+def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep):  # type: ignore[no-untyped-def]
     """Add two planes of differences, interpolated, to `keep` times what order[lo:hi] have."""
-    n, one, lost = lower.shape[0], np.float32(1), 0
+    n, one = lower.shape[0], np.float32(1)
     size = 4 * (n + PAD)
     for j in range(lo, hi):
         p = np.uintp(order[j])
@@ -94,14 +92,13 @@ def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep, last,
         near = (one - dy) * load8(lower, a) + dy * load8(lower, b)
         far = (one - dy) * load8(upper, a) + dy * load8(upper, b)
         below, above = quarters((one - dx) * near + dx * far)
-        lost += _push(pos, mom, p, keep, (one - dz) * below + dz * above, last, box_size)
-    return lost
+        _add(mom, p, keep, (one - dz) * below + dz * above)
 
 
 @njit(cache=True)
-def _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, plane, keep, last, box_size):  # type: ignore[no-untyped-def]
+def _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, plane, keep):  # type: ignore[no-untyped-def]
     """Add three planes of differences, interpolated, to `keep` times what order[lo:hi] have."""
-    n, lost = lower.shape[0], 0
+    n = lower.shape[0]
     size = 4 * (n + PAD)
     for j in range(lo, hi):
         p = np.uintp(order[j])
@@ -114,40 +111,32 @@ def _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, plane, kee
         two = wy[0] * load16(middle, a) + wy[1] * load16(middle, b) + wy[2] * load16(middle, c)
         three = wy[0] * load16(upper, a) + wy[1] * load16(upper, b) + wy[2] * load16(upper, c)
         parts = quarters(wx[0] * one + wx[1] * two + wx[2] * three)
-        vector = wz[0] * parts[0] + wz[1] * parts[1] + wz[2] * parts[2]
-        lost += _push(pos, mom, p, keep, vector, last, box_size)
-    return lost
+        _add(mom, p, keep, wz[0] * parts[0] + wz[1] * parts[1] + wz[2] * parts[2])
 
 
 @njit(cache=True, forceinline=True)
-def _push(pos, mom, p, keep, vector, last, box_size):  # type: ignore[no-untyped-def]
-    """Momentum of particle p = keep * momentum + the first three elements of `vector`; then it drifts."""
-    found, lost = elements(vector), 0
+def _add(mom, p, keep, vector):  # type: ignore[no-untyped-def]
+    """Mom of particle p = keep * mom + the first three elements of `vector`."""
+    found = elements(vector)
     for c in range(3):
         mom[p, c] = keep * mom[p, c] + found[c]
-        if last != 0:
-            x = moved(pos[p, c], last * mom[p, c], box_size)
-            lost += x != x
-            pos[p, c] = x
-    return lost
 
 
 @njit(cache=True, parallel=True)
-def _kick(mom, mesh, n, n_blocks, keep, gain, last, box_size, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
+def _kick(mom, mesh, n, n_blocks, keep, gain, pos, order, starts, scale, first, support):  # type: ignore[no-untyped-def]
     """A ring of `support` planes of differences follows the particles through the slab."""
-    n_planes, lost = len(starts) - 1, 0
+    n_planes = len(starts) - 1
     for block in prange(n_blocks):
         begin, end = block * n_planes // n_blocks, (block + 1) * n_planes // n_blocks
         ring, line = np.empty((support, n, n + PAD, 4), np.float32), np.empty(n + 4, np.float32)
         for i in range(begin, begin + support - 1):
             _difference(ring[i % support], line, mesh, n, i + REACH, gain)
         for i in range(begin, end):
-            top = i + support - 1
-            _difference(ring[top % support], line, mesh, n, top + REACH, gain)
-            lower, upper = ring[i % support], ring[top % support]
-            some = pos, order, starts[i], starts[i + 1], scale, first + i, keep, last, box_size
+            last = i + support - 1
+            _difference(ring[last % support], line, mesh, n, last + REACH, gain)
+            lo, hi, lower, upper = starts[i], starts[i + 1], ring[i % support], ring[last % support]
             if support == 2:
-                lost += _gather_cic(mom, lower, upper, *some)
+                _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, first + i, keep)
             else:
-                lost += _gather_tsc(mom, lower, ring[(i + 1) % support], upper, *some)
-    return lost
+                middle = ring[(i + 1) % support]
+                _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, first + i, keep)

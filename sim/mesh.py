@@ -220,26 +220,21 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 @njit(cache=True)
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]: four cells at a time, unless they go round."""
-    size = mesh.shape[2]
     for j in range(lo, hi):
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
-        rows = _around(y, n), _around(y + 1, n), _around(y + 2, n)
-        if z >= 0 and z + 3 < n:
-            w = vector4(wz[0], wz[1], wz[2], np.float32(0))
+        row = vector4(wz[0], wz[1], wz[2], np.float32(0))
+        inside = z >= 0 and z + 3 < n
+        for step in range(3):
             for step_y in range(3):
-                at, w_y = (i * n + rows[step_y]) * size + z, wy[step_y] * w
-                for step in range(3):
-                    to = at + step * n * size
-                    store(mesh, to, load4(mesh, to) + wx[step] * w_y)
-        else:
-            for step_y in range(3):
-                for step_z in range(3):
-                    w_yz, column = wy[step_y] * wz[step_z], _around(z + step_z, n)
-                    for step in range(3):
-                        mesh[i + step, rows[step_y], column] += wx[step] * w_yz
+                w, cells = wx[step] * wy[step_y], mesh[i + step, _around(y + step_y, n)]
+                if inside:
+                    store(cells, z, load4(cells, z) + w * row)
+                else:
+                    for step_z in range(3):
+                        cells[_around(z + step_z, n)] += w * wz[step_z]
 
 
 @njit(cache=True)

@@ -18,7 +18,6 @@ from configs import Box
 from sim import initial
 from sim.cells import taken
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
-from sim.drift import drift
 from sim.fourier import Fourier
 from sim.mesh import Sorted, row_order, sort
 from sim.parallel import SERIAL, Comm, launch
@@ -86,7 +85,7 @@ def start(box: Box, comm: Comm = SERIAL) -> State:
     a = 1 / (1 + box.z_initial)
     pos, mom = _displaced(fourier, delta, box, a)
     state = State(box, a, 0, None, pos, mom, _lattice_ids(fourier.slab))
-    refuse_lost(state, drift(state.pos, state.mom, 0.0, box.box_size), comm)
+    drift(state, 0.0, comm)
     migrate(state, Slab(box.n_mesh, box.box_size, comm))
     return state
 
@@ -138,7 +137,8 @@ def advance(state: State, step: Step, poisson: Poisson, acc: Vectors | None = No
         state.mom *= np.float32(step.keep)
         state.mom += np.float32(step.second) * acc
     else:
-        _arrive(state, poisson.kick(state.mom, particles, step.keep, step.second, step.last), poisson)
+        poisson.kick(state.mom, particles, step.keep, step.second)
+        _move(state, step.last, poisson)
     state.a, state.step, state.output = step.a, state.step + 1, step.output
     return acc
 
@@ -150,27 +150,21 @@ def force(particles: Sorted, poisson: Poisson) -> Vectors:
     return acc
 
 
+def drift(state: State, factor: float, comm: Comm) -> None:
+    """Pos += factor * mom, and back into [0, box_size); RuntimeError naming the step where that is not finite."""
+    lost = _drift(state.pos, state.mom, np.float32(factor), np.float32(state.box.box_size))
+    if comm.allreduce(np.array([lost]))[0]:
+        expected = f"finite momenta after step {state.step} (a={state.a:.4f})"
+        raise RuntimeError(f"nbody: expected {expected}, got {lost} particles with others")
+
+
 def _move(state: State, factor: float, poisson: Poisson) -> None:
     """Drift, and each particle to the rank that owns its plane."""
     with poisson.profile.stage("drift", 36 * len(state.pos)):
-        lost = drift(state.pos, state.mom, factor, state.box.box_size)
-    _arrive(state, lost, poisson)
-
-
-def _arrive(state: State, lost: int, poisson: Poisson) -> None:
-    """Particles to their ranks; RuntimeError naming the step when coordinates were lost."""
-    comm = poisson.slab.comm
-    refuse_lost(state, lost, comm)
-    if comm.size > 1:
+        drift(state, factor, poisson.slab.comm)
+    if poisson.slab.comm.size > 1:
         with poisson.profile.stage("migrate"):
             migrate(state, poisson.slab)
-
-
-def refuse_lost(state: State, lost: int, comm: Comm) -> None:
-    """RuntimeError naming the step when coordinates of any rank are not finite."""
-    if comm.allreduce(np.array([lost]))[0]:
-        expected = f"finite momenta after step {state.step} (a={state.a:.4f})"
-        raise RuntimeError(f"nbody: expected {expected}, got {lost} coordinates that are not finite")
 
 
 def _sorted(state: State, poisson: Poisson) -> Sorted:
@@ -268,3 +262,20 @@ def _outside(pos, inverse_cell, lo, hi, n):  # type: ignore[no-untyped-def]
         plane = min(np.int64(pos[p, 0] * inverse_cell), n - 1)
         outside[p] = plane < lo or plane >= hi
     return outside
+
+
+@njit(cache=True, parallel=True)
+def _drift(pos, mom, factor, box_size):  # type: ignore[no-untyped-def]
+    """Add factor * mom to pos and take it back into [0, box_size); how many particles are not finite."""
+    lost = 0
+    for p in prange(len(pos)):
+        for axis in range(3):
+            x = pos[p, axis] + factor * mom[p, axis]
+            if not (x >= 0 and x < box_size):
+                x -= np.floor(x / box_size) * box_size
+                if x < 0 or x >= box_size:
+                    x = np.float32(0)
+                if not np.isfinite(x):
+                    lost += 1
+            pos[p, axis] = x
+    return lost

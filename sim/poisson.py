@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from configs import Box
 from sim import gradient
-from sim.drift import drift
 from sim.fourier import Fourier, padded
 from sim.mesh import SUPPORT, Sorted, fill, ghosts, read
 from sim.profile import Profile
@@ -40,24 +39,21 @@ class Poisson:
     def fourier(self) -> Fourier:
         return Fourier(self.slab)
 
-    def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float, last: float = 0.0) -> int:
-        """Mom (n, 3) = keep * mom + gain * F, then positions drift by last * mom; how many coordinates are not finite.
-
-        F is minus the gradient of the inverse Laplacian of the density contrast.
-        """
+    def kick(self, mom: Vectors, particles: Sorted, keep: float, gain: float) -> None:
+        """Mom (n, 3) = keep * mom + gain * F, F minus the gradient of the inverse Laplacian of the density contrast."""
         n, n_bytes = len(mom), self._own.nbytes
         with self.profile.stage("deposit", 16 * n + n_bytes):
             self._deposit(particles)
         if self.box.gradient == "spectral":
             with self.profile.stage("spectral"):
                 self._kick_spectrally(mom, particles, keep, gain)
-                return drift(particles.pos, mom, last, self.slab.box_size)
+            return
         with self.profile.stage("potential", 6 * n_bytes):
             self.fourier.filter(self._own, self._solve)
-        with self.profile.stage("kick", 52 * n + n_bytes):
+        with self.profile.stage("kick", 40 * n + n_bytes):
             below, above = gradient.planes(self.box.assignment)
             surround(self._mesh, self.slab, below, above)
-            return gradient.kick(mom, particles, self._mesh, keep, gain, last)
+            gradient.kick(mom, particles, self._mesh, keep, gain)
 
     def _deposit(self, particles: Sorted) -> None:
         """Fill the mesh with the number of particles in each cell."""

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sim import gradient, mesh
-from sim.drift import drift
 from sim.parallel import SERIAL, Comm, ThreadComm, n_threads_of_rank, set_threads
 from sim.slab import Slab, extended, fold, surround
 
@@ -147,31 +146,6 @@ def test_a_kick_keeps_what_it_is_told_to(pos: np.ndarray, scheme: mesh.Assignmen
     expected = 0.25 * mom - 2 * gradient_at(pos, field, scheme)
     gradient.kick(mom, mesh.sort(pos, slab, scheme), extended(field, slab, *gradient.planes(scheme)), 0.25, -2.0)
     np.testing.assert_allclose(mom, expected, rtol=1e-4, atol=1e-5)
-
-
-@SCHEMES
-def test_a_kick_that_drifts_is_a_kick_and_a_drift(pos: np.ndarray, scheme: mesh.Assignment) -> None:
-    """Bit for bit, out of the box and back into it."""
-    rng = np.random.default_rng(5)
-    field, mom = rng.normal(size=(N, N, N)).astype(np.float32), rng.normal(size=pos.shape).astype(np.float32)
-    slab = Slab(N, SIZE)
-    wide, together, apart = extended(field, slab, *gradient.planes(scheme)), pos.copy(), pos.copy()
-    moms = mom.copy(), mom.copy()
-    gradient.kick(moms[0], mesh.sort(apart, slab, scheme), wide, 0.5, 2.0)
-    assert drift(apart, moms[0], 3.0, SIZE) == 0
-    assert gradient.kick(moms[1], mesh.sort(together, slab, scheme), wide, 0.5, 2.0, 3.0) == 0
-    np.testing.assert_array_equal(together, apart)
-    np.testing.assert_array_equal(*moms)
-    assert (np.abs(apart - pos) > SIZE / 2).any()
-
-
-@SCHEMES
-def test_lost_coordinates_are_counted(pos: np.ndarray, scheme: mesh.Assignment) -> None:
-    slab, mom = Slab(N, SIZE), np.zeros_like(pos)
-    mom[3, 1], mom[7] = np.inf, np.nan
-    wide = extended(np.zeros((N, N, N), np.float32), slab, *gradient.planes(scheme))
-    assert drift(pos.copy(), mom, 1.0, SIZE) == 4
-    assert gradient.kick(mom, mesh.sort(pos, slab, scheme), wide, 1.0, 1.0, 1.0) == 4
 
 
 @SCHEMES

@@ -205,7 +205,7 @@ def test_a_force_that_is_not_finite_stops_the_run(monkeypatch: pytest.MonkeyPatc
         modes[:] = np.nan
 
     monkeypatch.setattr(Poisson, "_solve", solve)
-    with pytest.raises(RuntimeError, match=r"expected finite momenta after step 0 \(a=0.0200\), got \d+ coordinates"):
+    with pytest.raises(RuntimeError, match=r"expected finite momenta after step 0 \(a=0.0200\), got \d+ particles"):
         last(changed(BOX, integrator=integrator))
 
 
