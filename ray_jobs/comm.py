@@ -1,4 +1,6 @@
-"""One simulation on many machines: a rank an actor, blocks by torch.distributed's gloo, not by the object store.
+"""One simulation on many machines: a rank an actor, blocks by torch.distributed, not by the object store.
+
+Actors without a GPU talk by gloo, those with one by NCCL.
 
 The object store is ten times slower at an all-to-all (FACTS: 64 MB a rank, 2 ranks: 53 ms against 400-800 ms). Each
 rank binds to the address that Ray knows its node by, whatever the host name resolves to.
@@ -35,18 +37,22 @@ Bytes = NDArray[np.uint8]
 class RayComm(Comm):
     """`sim.parallel.Comm` between actors. Every rank must be made with the same `store` for the ranks to meet.
 
-    A rank that waits longer than `timeout_s` for another raises RuntimeError.
+    Blocks travel by way of `device`, "cpu" or "cuda". A rank that waits longer than `timeout_s` for another raises
+    RuntimeError.
     """
 
     rank = 0
     size = 1
 
-    def __init__(self, rank: int, size: int, store: TCPStore, host: str, timeout_s: float) -> None:
-        self.rank, self.size = rank, size
-        options = ProcessGroupGloo._Options()  # type: ignore[attr-defined]
-        options._devices = [ProcessGroupGloo.create_device(hostname=host)]
-        options._timeout = timedelta(seconds=timeout_s)
-        self._group = ProcessGroupGloo(store, rank, size, options)
+    def __init__(
+        self, rank: int, size: int, store: TCPStore, host: str, timeout_s: float, *, device: str = "cpu"
+    ) -> None:
+        self.rank, self.size, self._device = rank, size, device
+        timeout = timedelta(seconds=timeout_s)
+        if device == "cpu":
+            self._group = gloo(rank, size, store, host, timeout)
+        else:
+            self._group = nccl(rank, size, store, timeout)
 
     def alltoall(self, blocks: Sequence[Array]) -> list[Array]:
         """Send blocks[r] to rank r; what every rank sent here, in rank order. ValueError for dtypes of no numbers."""
@@ -64,10 +70,27 @@ class RayComm(Comm):
 
     def _exchange(self, buffer: Bytes, outgoing: list[int], incoming: list[int]) -> Bytes:
         """Send `buffer`, cut into `outgoing` bytes for each rank; what arrives, cut into `incoming`."""
-        sent, arrived = torch.from_numpy(buffer), torch.empty(sum(incoming), dtype=torch.uint8)
-        work = self._group.alltoall_base(arrived, sent, incoming, outgoing, AllToAllOptions())  # type: ignore[attr-defined]
+        sent = torch.from_numpy(buffer).to(self._device)
+        arrived = torch.empty(sum(incoming), dtype=torch.uint8, device=self._device)
+        work = self._group.alltoall_base(arrived, sent, incoming, outgoing, AllToAllOptions())
         work.wait()
-        return arrived.numpy()
+        return arrived.cpu().numpy()
+
+
+def gloo(rank: int, size: int, store: TCPStore, host: str, timeout: timedelta) -> Any:
+    """A process group for host memory, bound to the address `host`."""
+    options = ProcessGroupGloo._Options()  # type: ignore[attr-defined]
+    options._devices = [ProcessGroupGloo.create_device(hostname=host)]
+    options._timeout = timeout
+    return ProcessGroupGloo(store, rank, size, options)
+
+
+def nccl(rank: int, size: int, store: TCPStore, timeout: timedelta) -> Any:
+    """A process group for the memory of the GPU that Ray gave to this actor; NCCL finds its own network."""
+    group: Any = torch.distributed.ProcessGroupNCCL
+    options = group.Options()
+    options._timeout = timeout
+    return group(store, rank, size, options)
 
 
 def run_on_actors(
@@ -76,16 +99,18 @@ def run_on_actors(
     *args: object,
     timeout_s: float = 600.0,
     num_cpus: float = 1.0,
+    num_gpus: float = 0.0,
 ) -> list[Result]:
     """What `function(comm, *args)` returned on each of `n_ranks` actors, spread over the nodes, in rank order.
 
-    An actor takes `num_cpus` cores. Raises what the first rank to fail raised (where one dies, that is ActorDiedError,
-    or RuntimeError from a rank that waited for it), and RuntimeError when the actors have not met within `timeout_s`
-    (one that the cluster has no room for waits for ever) or one has waited that long for a message of another. The
-    work itself takes as long as it takes. The actors are gone when this returns.
+    An actor takes `num_cpus` cores and `num_gpus` GPUs. Raises what the first rank to fail raised (where one dies, that
+    is ActorDiedError, or RuntimeError from a rank that waited for it), and RuntimeError when the actors have not met
+    within `timeout_s` (one that the cluster has no room for waits for ever) or one has waited that long for a message
+    of another. The work itself takes as long as it takes. The actors are gone when this returns.
     """
-    actor: Any = ray.remote(Rank).options(num_cpus=num_cpus, scheduling_strategy="SPREAD")
-    ranks = [actor.remote(rank, n_ranks, timeout_s, num_cpus) for rank in range(n_ranks)]
+    takes = {"num_cpus": num_cpus, "num_gpus": num_gpus}
+    actor: Any = ray.remote(Rank).options(**takes, scheduling_strategy="SPREAD")
+    ranks = [actor.remote(rank, n_ranks, timeout_s, **takes) for rank in range(n_ranks)]
     deadline = time.monotonic() + timeout_s
     try:
         (address,) = gather([ranks[0].listen.remote()], deadline, "rank 0 to start")
@@ -100,8 +125,9 @@ def run_on_actors(
 class Rank:
     """The actor: a rank and the process it lives in."""
 
-    def __init__(self, rank: int, size: int, timeout_s: float, num_cpus: float) -> None:
+    def __init__(self, rank: int, size: int, timeout_s: float, num_cpus: float, num_gpus: float) -> None:
         limit_threads(max(1, int(num_cpus)))
+        self._device = "cuda" if num_gpus else "cpu"
         self._rank, self._size, self._timeout_s = rank, size, timeout_s
         self._host = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         self._store: TCPStore | None = None
@@ -117,7 +143,7 @@ class Rank:
     def join(self, address: tuple[str, int]) -> None:
         """Meet the other ranks."""
         store = self._store or self._meeting_point(*address)
-        self._comm = RayComm(self._rank, self._size, store, self._host, self._timeout_s)
+        self._comm = RayComm(self._rank, self._size, store, self._host, self._timeout_s, device=self._device)
 
     def call(self, work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
         function, args = work

@@ -60,6 +60,13 @@ def test_the_contract_and_a_run_like_that_on_threads() -> None:
         np.testing.assert_array_equal(ours.mom, theirs.mom)
 
 
+@pytest.mark.gpu
+def test_the_contract_by_nccl(cuda: str) -> None:
+    """One rank: two need two GPUs."""
+    store = comm.TCPStore("127.0.0.1", 0, 1, is_master=True)
+    laws.check_comm(comm.RayComm(0, 1, store, "127.0.0.1", 60.0, device=cuda))
+
+
 def one_rank_fails(comm: Comm, how: str) -> None:
     if comm.rank == 1 and how == "raises":
         raise ValueError("rank 1 cannot go on")
