@@ -59,12 +59,11 @@ def step(folder: str, n_mesh: int, scheme: Assignment, reordered: bool = False) 
     A mean, because particles are put in order every few steps: the fastest of them would leave that out. `reordered`:
     from the order in which the particles of a run would be, not from that of the lattice.
     """
+    warm_up(folder, n_mesh, scheme)
     given = Particles.load(folder)
     box = box_of(given, n_mesh, assignment=scheme)
-    for state in nbody.evolve(state_of(given, box)):
-        if state.step > given.step:
-            break
-    state = state_of(Particles.load(folder), box)
+    state = state_of(given, box)
+    del given
     if reordered:
         nbody.settle(state, row_order(sort(state.pos, Slab(n_mesh, box.box_size), scheme)))
     states = nbody.evolve(state)
@@ -72,6 +71,14 @@ def step(folder: str, n_mesh: int, scheme: Assignment, reordered: bool = False) 
     begin = time.perf_counter()
     n = sum(1 for _ in states)
     return {"seconds": [(time.perf_counter() - begin) / n], "n_timed": n}
+
+
+def warm_up(folder: str, n_mesh: int, scheme: Assignment) -> None:
+    """One step, whose particles are gone when it returns."""
+    given = Particles.load(folder)
+    states = nbody.evolve(state_of(given, box_of(given, n_mesh, assignment=scheme)))
+    next(states)
+    next(states)
 
 
 def hold(folder: str, n_mesh: int, scheme: Assignment) -> dict[str, Any]:
