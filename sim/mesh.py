@@ -15,7 +15,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sim.parallel import SERIAL, Comm, launch
-from sim.simd import load4, store, vector4
+from sim.simd import load4, prefetch, store, vector4
 from sim.slab import Mesh, Slab, extended, fold
 
 Positions = NDArray[np.float32]
@@ -23,7 +23,7 @@ Assignment = Literal["cic", "tsc"]
 
 SUPPORT = {"cic": 2, "tsc": 3}
 """Cells that a cloud touches along one axis."""
-N_CHUNKS, N_BLOCKS = 64, 32
+N_CHUNKS, N_BLOCKS, AHEAD = 64, 32, 32
 
 
 def paint(pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm = SERIAL) -> Mesh:
@@ -203,6 +203,7 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
     one = np.float32(1)
     for j in range(lo, hi):
+        prefetch(pos, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         i_y, i_z = _cell(uy, n, 2), _cell(uz, n, 2)
@@ -221,6 +222,7 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]: four cells at a time, unless they go round."""
     for j in range(lo, hi):
+        prefetch(pos, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
         p = np.uintp(order[j])
         ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)

@@ -218,3 +218,21 @@ def transpose(_typing, source, begin, step, target, begin_to, step_to):
 def transpose_pairs(_typing, source, begin, step, target, begin_to, step_to):
     """A matrix of 8 x 8 pairs of float32."""
     return types.void(source, begin, step, target, begin_to, step_to), partial(_transpose, cell=2)
+
+
+@intrinsic
+def prefetch(_typing, array, offset):
+    """Begin to fetch array[offset] into the cache. An offset beyond the end does nothing."""
+
+    def build(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        kinds = [byte, INDEX, INDEX, INDEX]
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0i8"
+        )
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(cgutils.gep(builder, data, arguments[1]), byte)
+        builder.call(function, [place, INDEX(0), INDEX(3), INDEX(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, offset), build
