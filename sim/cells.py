@@ -9,12 +9,13 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sim.parallel import n_threads_of_rank
+from sim.simd import prefetch
 
 Positions = NDArray[np.float32]
 Indices = NDArray[np.int32]
 Integers = NDArray[np.int64]
 
-_DIGIT = 11
+_DIGIT, AHEAD = 11, 32
 """Bits sorted at a time: as many streams are written at once as a core follows well."""
 
 
@@ -111,5 +112,6 @@ def _runs(keys, n_chunks):  # type: ignore[no-untyped-def]
 def _take(out, values, order):  # type: ignore[no-untyped-def]
     """Out = values[order]."""
     for i in prange(len(order)):
+        prefetch(values, order[min(i + AHEAD, len(order) - 1)] * values.shape[1])
         for axis in range(values.shape[1]):
             out[i, axis] = values[order[i], axis]
