@@ -241,16 +241,16 @@ def pylians(bench: Bench) -> Iterator[Row]:
 
 
 def kdtree(bench: Bench) -> Iterator[Row]:
-    """Friends-of-friends groups; RuntimeError when the two find others. Peaks are those of the whole processes."""
+    """Friends-of-friends groups; RuntimeError when the two find others. Memory is what a search holds at most."""
     n = bench.plan.friends
     files = [str(bench.folder / f"{name}.npy") for name in ("friends", "kdtree")]
     work = {"folder": bench.particles(n), "linking": LINKING, "n_timed": 1}
     sides = bench.ours, Side("kdtree", "kdtree", bench.n_threads)
-    peaks: dict[str, float] = {}
+    held: dict[str, float] = {}
 
     def search(_: int, side: Side, out: str) -> dict[str, Any]:
         found = side.once("friends", **work, out=out)
-        peaks[side.name] = found["peak_bytes"] / MEGABYTE
+        held[side.name] = found["held_bytes"] / MEGABYTE
         return found
 
     asks = [partial(search, side=side, out=out) for side, out in zip(sides, files, strict=True)]
@@ -259,7 +259,7 @@ def kdtree(bench: Bench) -> Iterator[Row]:
     if not np.array_equal(ours, theirs):
         raise RuntimeError(f"kdtree: expected the same groups, got {(ours != theirs).sum()} of {n**3} particles astray")
     yield row(f"kdtree groups {n}^3", spent, "scipy", "s", 2.5, n_groups=int((np.bincount(ours) >= 20).sum()))
-    yield row(f"kdtree memory {n}^3", (peaks["darkglass"], peaks["kdtree"]), "scipy", "MB", 2.0)
+    yield row(f"kdtree memory {n}^3", (held["darkglass"], held["kdtree"]), "scipy", "MB", 2.0)
 
 
 def roofline(bench: Bench) -> Iterator[Row]:

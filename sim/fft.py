@@ -220,7 +220,7 @@ def _stage5(buffer, first, m, twiddles, t):  # type: ignore[no-untyped-def]
         _save(buffer, p + 4 * m, _turned(twiddles, q + 3, _plus_i(u, x)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _transform(buffer, n, radices, twiddles):  # type: ignore[no-untyped-def]
     """Transform sixteen times n points in place; frequencies are left where `Plan.position` says."""
     length, t = n, 0
@@ -269,7 +269,7 @@ def _give(buffer, p, target, offset, width, scale, swap):  # type: ignore[no-unt
             target[offset + 2 * lane + 1 - swap] = scale * buffer[p * POINT + LANES + lane]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _columns(source, begin, step, target, begin_to, step_to, n_columns, radices, twiddles, position, scale, swap):  # type: ignore[no-untyped-def]
     """Transform columns of complex numbers, `step` floats from row to row, into others, times `scale`."""
     n = len(position)
@@ -283,7 +283,7 @@ def _columns(source, begin, step, target, begin_to, step_to, n_columns, radices,
             _give(buffer, position[i], target, begin_to + i * step_to + 2 * column, width, scale, swap)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _forward_planes(cells, n_planes, radices, twiddles, position):  # type: ignore[no-untyped-def]
     """Real rows two at a time as one complex row, then columns."""
     n, n_modes = len(position), len(position) // 2 + 1
@@ -304,7 +304,7 @@ def _forward_planes(cells, n_planes, radices, twiddles, position):  # type: igno
         _columns(cells, begin, size, cells, begin, size, n_modes, radices, twiddles, position, one, False)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _inverse_planes(cells, n_planes, radices, twiddles, position):  # type: ignore[no-untyped-def]
     n, n_modes = len(position), len(position) // 2 + 1
     size = 2 * n_modes
@@ -325,7 +325,7 @@ def _inverse_planes(cells, n_planes, radices, twiddles, position):  # type: igno
             _turn(modes, 0, POINT, n, cells, begin + row * size, size, n_rows)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _turn(source, begin, step, n_rows, target, begin_to, step_to, n_columns):  # type: ignore[no-untyped-def]
     """A matrix of floats to its transpose: tiles of 16 x 16, then what is left at its edges."""
     rows, columns = n_rows // 16 * 16, n_columns // 16 * 16
@@ -337,7 +337,7 @@ def _turn(source, begin, step, n_rows, target, begin_to, step_to, n_columns):  #
             target[begin_to + column * step_to + row] = source[begin + row * step + column]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _turn_pairs(source, begin, step, n_rows, target, begin_to, step_to, n_columns):  # type: ignore[no-untyped-def]
     """A matrix of complex numbers to its transpose: tiles of 8 x 8, then what is left at its edges."""
     rows, columns = n_rows // 8 * 8, n_columns // 8 * 8
@@ -352,7 +352,7 @@ def _turn_pairs(source, begin, step, n_rows, target, begin_to, step_to, n_column
             target[to + 1] = source[at + 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sort(buffer, other, position, scale):  # type: ignore[no-untyped-def]
     """Scaled points in their natural order, real and imaginary parts exchanged."""
     for i in range(len(position)):

@@ -65,7 +65,10 @@ def _difference(out, line, mesh, n, i, scale):  # type: ignore[no-untyped-def]
             to[z + 1, 0] = near * (c[z] - b[z]) + far * (d[z] - a[z])
             to[z + 1, 1] = near * (g[z] - f[z]) + far * (h[z] - e[z])
             to[z + 1, 2] = near * (line[z + 3] - line[z + 1]) + far * (line[z + 4] - line[z])
-        to[0], to[n + 1], to[n + 2] = to[n], to[1], to[2]
+        for component in range(3):
+            to[0, component] = to[n, component]
+            to[n + 1, component] = to[1, component]
+            to[n + 2, component] = to[2, component]
 
 
 @njit(cache=True, forceinline=True)

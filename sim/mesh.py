@@ -97,12 +97,10 @@ def sort(pos: Positions, slab: Slab, assignment: Assignment) -> Sorted:
     return Sorted(pos, slab, assignment, order, starts)
 
 
-def row_order(particles: Sorted) -> NDArray[np.int32]:
-    """The order of `particles` with those of a plane by rows along z, stable: neighbours in it share cells."""
-    order = np.empty_like(particles.order)
-    pos, by_plane, starts, scale, *_ = particles.arrays
-    _order_rows(order, pos, by_plane, starts, scale, particles.slab.n_mesh)
-    return order
+def order_by_rows(particles: Sorted) -> None:
+    """Order those of a plane by rows along z, too, stable and in place: neighbours in it share cells."""
+    pos, order, starts, scale, *_ = particles.arrays
+    _order_rows(pos, order, starts, scale, particles.slab.n_mesh)
 
 
 def deposit(particles: Sorted) -> Mesh:
@@ -168,19 +166,19 @@ def _scatter(order, pos, cursors, scale, first, n, support):  # type: ignore[no-
 
 
 @njit(cache=True, parallel=True)
-def _order_rows(order, pos, by_plane, starts, scale, n):  # type: ignore[no-untyped-def]
+def _order_rows(pos, order, starts, scale, n):  # type: ignore[no-untyped-def]
     """A counting sort of each plane by row."""
     for plane in prange(len(starts) - 1):
-        lo, hi = starts[plane], starts[plane + 1]
+        first, by_plane = starts[plane], order[starts[plane] : starts[plane + 1]].copy()
         cursor = np.zeros(n + 1, np.int64)
-        for j in range(lo, hi):
-            cursor[_cell(pos[by_plane[j], 1] * scale, n, 2) + 1] += 1
-        cursor[0] = lo
+        for p in by_plane:
+            cursor[_cell(pos[p, 1] * scale, n, 2) + 1] += 1
+        cursor[0] = first
         for row in range(1, n):
             cursor[row] += cursor[row - 1]
-        for j in range(lo, hi):
-            row = _cell(pos[by_plane[j], 1] * scale, n, 2)
-            order[cursor[row]] = by_plane[j]
+        for p in by_plane:
+            row = _cell(pos[p, 1] * scale, n, 2)
+            order[cursor[row]] = p
             cursor[row] += 1
 
 

@@ -19,7 +19,7 @@ from sim import initial
 from sim.cells import taken
 from sim.cosmology import growth, growth2, growth_rate, growth_rate2, hubble_rate
 from sim.fourier import Fourier
-from sim.mesh import Sorted, row_order, sort
+from sim.mesh import Sorted, order_by_rows, sort
 from sim.parallel import SERIAL, Comm, launch
 from sim.poisson import Poisson
 from sim.profile import Profile
@@ -178,8 +178,10 @@ def _settled(state: State, poisson: Poisson) -> Sorted:
     if state.step % SETTLE_EVERY:
         return found
     with poisson.profile.stage("settle", 80 * len(state.pos)):
-        settle(state, row_order(found))
-        return replace(found, pos=state.pos, order=np.arange(len(state.pos), dtype=np.int32))
+        order_by_rows(found)
+        settle(state, found.order)
+        count_up(found.order)
+        return replace(found, pos=state.pos)
 
 
 def settle(state: State, order: NDArray[np.int32]) -> None:
@@ -189,6 +191,12 @@ def settle(state: State, order: NDArray[np.int32]) -> None:
     state.pos, state.spare = taken(state.pos, order, state.spare), state.pos
     state.mom, state.spare = taken(state.mom, order, state.spare), state.mom
     state.ids[:] = taken(state.ids, order, state.spare.reshape(-1)[: 2 * len(order)].view(np.uint64))
+
+
+def count_up(order: NDArray[np.int32], *, at_once: int = 1 << 20) -> None:
+    """Order = 0, 1, 2, ..., in place."""
+    for first in range(0, len(order), at_once):
+        order[first : first + at_once] = np.arange(first, min(first + at_once, len(order)), dtype=np.int32)
 
 
 def migrate(state: State, slab: Slab) -> None:

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from benchmarks.peers.worker import Particles, peak_memory, serve
+from benchmarks.peers.worker import Particles, memory, peak_memory, serve
 
 
 def labels(particles: Particles, linking: float) -> NDArray[np.int32]:
@@ -24,17 +24,20 @@ def labels(particles: Particles, linking: float) -> NDArray[np.int32]:
 
 
 def friends(folder: str, linking: float, n_timed: int, out: str) -> dict[str, Any]:
-    """Seconds of each search; the index of the first particle of each particle's group is written to `out`."""
+    """Seconds of each search, and what one holds beyond the particles.
+
+    The index of the first particle of each particle's group is written to `out`.
+    """
     particles = Particles.load(folder)
-    found = []
+    before, found = memory(), []
     for _ in range(n_timed):
         begin = time.perf_counter()
         group = labels(particles, linking)
         found.append(time.perf_counter() - begin)
-    peak = peak_memory()
+    held = peak_memory() - before
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     np.save(out, first[inverse])
-    return {"seconds": found, "peak_bytes": peak}
+    return {"seconds": found, "held_bytes": held}
 
 
 if __name__ == "__main__":
