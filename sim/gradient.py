@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.mesh import AHEAD, Assignment, Sorted, _around, _cell, _tsc, ghosts
+from sim.mesh import AHEAD, Assignment, Sorted, _around, _cell, _fetch, _tsc, ghosts
 from sim.parallel import n_threads_of_rank
 from sim.simd import elements, load8, load16, prefetch, quarters, store, zip2
 from sim.slab import Mesh
@@ -87,11 +87,8 @@ def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep):  # t
     n, one = lower.shape[0], np.float32(1)
     size = 4 * (n + PAD)
     for j in range(lo, hi):
-        ahead = 3 * np.int64(order[min(j + AHEAD, hi - 1)])
-        prefetch(pos, ahead)
-        prefetch(mom, ahead)
-        p = np.uintp(order[j])
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        prefetch(mom, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
+        p, ux, uy, uz = _fetch(pos, order, j, hi, scale)
         y, z = _cell(uy, n, 2), _cell(uz, n, 2)
         dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
         a, b = y * size + 4 * (z + 1), (y + 1 if y + 1 < n else 0) * size + 4 * (z + 1)
@@ -107,11 +104,8 @@ def _gather_tsc(mom, lower, middle, upper, pos, order, lo, hi, scale, plane, kee
     n = lower.shape[0]
     size = 4 * (n + PAD)
     for j in range(lo, hi):
-        ahead = 3 * np.int64(order[min(j + AHEAD, hi - 1)])
-        prefetch(pos, ahead)
-        prefetch(mom, ahead)
-        p = np.uintp(order[j])
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        prefetch(mom, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
+        p, ux, uy, uz = _fetch(pos, order, j, hi, scale)
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
         at = 4 * (z + 1)

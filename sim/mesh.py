@@ -196,14 +196,20 @@ def _around(i: int, n: int) -> int:
     return i + n if i < 0 else (i - n if i >= n else i)
 
 
+@njit(cache=True, forceinline=True)
+def _fetch(pos, order, j, hi, scale):  # type: ignore[no-untyped-def]
+    """Index of particle order[j], and where it is in cells; one further ahead begins to come into the cache."""
+    prefetch(pos, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
+    p = np.uintp(order[j])
+    return p, pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+
+
 @njit(cache=True)
 def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]."""
     one = np.float32(1)
     for j in range(lo, hi):
-        prefetch(pos, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
-        p = np.uintp(order[j])
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        _, ux, uy, uz = _fetch(pos, order, j, hi, scale)
         i_y, i_z = _cell(uy, n, 2), _cell(uz, n, 2)
         y, z, y1, z1 = np.uintp(i_y), np.uintp(i_z), np.uintp(_around(i_y + 1, n)), np.uintp(_around(i_z + 1, n))
         dx, dy, dz = ux - np.float32(plane), uy - np.float32(i_y), uz - np.float32(i_z)
@@ -220,9 +226,7 @@ def _paint_cic(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no
 def _paint_tsc(mesh, n, i, pos, order, lo, hi, scale, plane):  # type: ignore[no-untyped-def]
     """Add the clouds order[lo:hi], which start on the plane mesh[i]: four cells at a time, unless they go round."""
     for j in range(lo, hi):
-        prefetch(pos, 3 * np.int64(order[min(j + AHEAD, hi - 1)]))
-        p = np.uintp(order[j])
-        ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
+        _, ux, uy, uz = _fetch(pos, order, j, hi, scale)
         y, z = _cell(uy, n, 3), _cell(uz, n, 3)
         wx, wy, wz = _tsc(ux - np.float32(plane)), _tsc(uy - np.float32(y)), _tsc(uz - np.float32(z))
         row = vector4(wz[0], wz[1], wz[2], np.float32(0))
