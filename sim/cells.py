@@ -48,7 +48,8 @@ def runs(keys: Integers) -> Integers:
 def taken(values: NDArray[Any], order: NDArray[np.integer[Any]], out: NDArray[Any] | None = None) -> NDArray[Any]:
     """values[order] of numbers (n,) or vectors (n, c), in `out` if given."""
     out = np.empty((len(order), *values.shape[1:]), values.dtype) if out is None else out
-    _take(out.reshape(len(order), -1), values.reshape(len(values), -1), order)
+    if len(order):
+        _take(out.reshape(len(order), -1), values.reshape(len(values), -1), order)
     return out
 
 

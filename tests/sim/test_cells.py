@@ -43,3 +43,5 @@ def test_particles_lie_cell_after_cell(stride: int | None) -> None:
     np.testing.assert_array_equal(keys, expected[order])
     np.testing.assert_array_equal(order, np.argsort(expected, kind="stable"))
     np.testing.assert_array_equal(cells.taken(pos, order), pos[order])
+    for values in (pos, pos[:, 0].copy(), pos[:0]):
+        np.testing.assert_array_equal(cells.taken(values, order[:0]), values[order[:0]], strict=True)
