@@ -9,13 +9,13 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sim.parallel import n_threads_of_rank
-from sim.simd import prefetch
+from sim.simd import AHEAD, prefetch
 
 Positions = NDArray[np.float32]
 Indices = NDArray[np.int32]
 Integers = NDArray[np.int64]
 
-_DIGIT, AHEAD = 11, 32
+_DIGIT = 11
 """Bits sorted at a time: as many streams are written at once as a core follows well."""
 
 

@@ -50,44 +50,44 @@ class Fourier:
         """Unnormalised sum over cells of mesh * exp(-i k x), in the precision of `mesh`."""
         planes = padded(self.slab, mesh.dtype)
         planes[:, :, : self.slab.n_mesh] = mesh
-        engine, modes = self._engine(mesh.dtype), self._columns(planes)
+        transforms, modes = self._transforms(mesh.dtype), self._columns(planes)
 
         def transform(some: slice) -> None:
-            modes[:, some] = engine.forward_rows(modes, some.start, some.stop)
+            modes[:, some] = transforms.forward_rows(modes, some.start, some.stop)
 
         _each_row(modes, transform)
         return modes
 
     def inverse(self, modes: Array) -> Array:
         """The mesh whose `forward` is `modes`, which is overwritten."""
-        engine, modes = self._engine(modes.real.dtype), np.ascontiguousarray(modes)
+        transforms, modes = self._transforms(modes.real.dtype), np.ascontiguousarray(modes)
 
         def transform(some: slice) -> None:
-            engine.inverse_rows(np.ascontiguousarray(modes[:, some]), modes, some.start)
+            transforms.inverse_rows(np.ascontiguousarray(modes[:, some]), modes, some.start)
 
         _each_row(modes, transform)
         return self._planes(modes)[:, :, : self.slab.n_mesh]
 
     def filter(self, planes: Array, change: Rows) -> None:
         """`change` the modes of padded `planes`, in place. Several rows are changed at a time, in any order."""
-        engine, modes = self._engine(planes.dtype), self._columns(planes)
+        transforms, modes = self._transforms(planes.dtype), self._columns(planes)
 
         def both_ways(some: slice) -> None:
-            block = engine.forward_rows(modes, some.start, some.stop)
+            block = transforms.forward_rows(modes, some.start, some.stop)
             change(block, some.start)
-            engine.inverse_rows(block, modes, some.start)
+            transforms.inverse_rows(block, modes, some.start)
 
         _each_row(modes, both_ways)
         filtered = self._planes(modes)
         if self.slab.comm.size > 1:
             planes[:] = filtered
 
-    def _engine(self, dtype: np.dtype) -> Transforms:
+    def _transforms(self, dtype: np.dtype) -> Transforms:
         return engine(self.slab.n_mesh, dtype)
 
     def _columns(self, planes: Array) -> Array:
         """Padded planes, transformed along y and z in place and shared out by ky."""
-        _each_plane(planes, self._engine(planes.dtype).forward_planes)
+        _each_plane(planes, self._transforms(planes.dtype).forward_planes)
         if self.slab.comm.size == 1:
             return modes_of(planes)
         return np.concatenate(self.slab.comm.alltoall(np.split(modes_of(planes), self.slab.bounds[1:-1], axis=1)))
@@ -97,7 +97,7 @@ class Fourier:
         if self.slab.comm.size > 1:
             modes = np.concatenate(self.slab.comm.alltoall(np.split(modes, self.slab.bounds[1:-1])), axis=1)
         planes = modes.view(modes.real.dtype)
-        _each_plane(planes, self._engine(planes.dtype).inverse_planes)
+        _each_plane(planes, self._transforms(planes.dtype).inverse_planes)
         return planes
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from sim.mesh import AHEAD, Assignment, Sorted, _around, _cell, _fetch, _tsc, ghosts
+from sim.mesh import Assignment, Sorted, _around, _cell, _fetch, _tsc, ghosts
 from sim.parallel import n_threads_of_rank
-from sim.simd import elements, load8, load16, prefetch, quarters, store, zip2
+from sim.simd import AHEAD, elements, load8, load16, prefetch, quarters, store, zip2
 from sim.slab import Mesh
 
 Vectors = NDArray[np.float32]
@@ -19,6 +19,7 @@ Vectors = NDArray[np.float32]
 REACH = 2
 """Planes on either side that the four-point difference needs."""
 LANES, PAD = 16, 4
+"""Cells differenced at a time, and cells of a row of differences beyond the mesh, for clouds that go round its ends."""
 
 
 def planes(assignment: Assignment) -> tuple[int, int]:
@@ -91,7 +92,7 @@ def _gather_cic(mom, lower, upper, pos, order, lo, hi, scale, plane, keep):  # t
         p, ux, uy, uz = _fetch(pos, order, j, hi, scale)
         y, z = _cell(uy, n, 2), _cell(uz, n, 2)
         dx, dy, dz = ux - np.float32(plane), uy - np.float32(y), uz - np.float32(z)
-        a, b = y * size + 4 * (z + 1), (y + 1 if y + 1 < n else 0) * size + 4 * (z + 1)
+        a, b = y * size + 4 * (z + 1), _around(y + 1, n) * size + 4 * (z + 1)
         near = (one - dy) * load8(lower, a) + dy * load8(lower, b)
         far = (one - dy) * load8(upper, a) + dy * load8(upper, b)
         below, above = quarters((one - dx) * near + dx * far)

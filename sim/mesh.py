@@ -15,7 +15,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from sim.parallel import SERIAL, Comm, launch
-from sim.simd import load4, prefetch, store, vector4
+from sim.simd import AHEAD, load4, prefetch, store, vector4
 from sim.slab import Mesh, Slab, extended, fold
 
 Positions = NDArray[np.float32]
@@ -23,7 +23,8 @@ Assignment = Literal["cic", "tsc"]
 
 SUPPORT = {"cic": 2, "tsc": 3}
 """Cells that a cloud touches along one axis."""
-N_CHUNKS, N_BLOCKS, AHEAD = 64, 32, 32
+N_CHUNKS, N_BLOCKS = 64, 32
+"""Parts of the particles that are sorted, and most blocks of planes that are painted: the same for any threads."""
 
 
 def paint(pos: Positions, box_size: float, n_mesh: int, assignment: Assignment = "cic", *, comm: Comm = SERIAL) -> Mesh:
@@ -148,7 +149,7 @@ def _count(pos, scale, first, n_planes, n, support):  # type: ignore[no-untyped-
         for p in range(chunk * n_particles // N_CHUNKS, (chunk + 1) * n_particles // N_CHUNKS):
             ux, uy, uz = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
             inside = (ux >= 0) & (ux <= n) & (uy >= 0) & (uy <= n) & (uz >= 0) & (uz <= n)
-            plane = _cell(ux, n, support) - first
+            plane = _cell(ux if inside else np.float32(0), n, support) - first
             counts[chunk, plane if inside & (plane >= 0) & (plane < n_planes) else n_planes] += 1
     return counts
 

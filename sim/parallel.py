@@ -215,7 +215,7 @@ def n_threads_of_rank() -> int:
 def launch() -> None:
     """Start the threads of the kernels; between kernels they sleep, where OpenMP would have them spin on a core.
 
-    A step of 128^3 particles takes up to a third less: the cores are those of the Fourier transforms, too.
+    A step of 128^3 particles takes a quarter less: the cores are those of the Fourier transforms, too.
     """
     policy = os.environ.get(WAITING)
     os.environ[WAITING] = policy or "passive"

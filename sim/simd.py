@@ -22,6 +22,8 @@ from numba.extending import lower_builtin, models, register_model
 
 intrinsic: Any = extending.intrinsic
 FLOAT, INDEX = ir.FloatType(), ir.IntType(32)
+AHEAD = 32
+"""How many turns ahead of its own a kernel should `prefetch` what it will need."""
 
 
 class Vector(types.Type):

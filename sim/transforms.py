@@ -41,22 +41,6 @@ class Transforms(Protocol):
         ...
 
 
-class Own(Transforms):
-    """Sixteen at a time in the lanes of vectors."""
-
-    def forward_planes(self, planes: Array) -> None:
-        fft.forward_planes(planes)
-
-    def inverse_planes(self, planes: Array) -> None:
-        fft.inverse_planes(planes)
-
-    def forward_rows(self, modes: Array, begin: int, end: int) -> Array:
-        return fft.forward_rows(modes, begin, end)
-
-    def inverse_rows(self, block: Array, modes: Array, begin: int) -> None:
-        fft.inverse_rows(block, modes, begin)
-
-
 class Scipy(Transforms):
     """pocketfft."""
 
@@ -74,7 +58,7 @@ class Scipy(Transforms):
         modes[:, begin : begin + block.shape[1]] = scipy.fft.ifft(block, axis=0, overwrite_x=True)
 
 
-OWN, SCIPY = Own(), Scipy()
+SCIPY = Scipy()
 
 
 def modes_of(planes: Array) -> Array:
@@ -89,7 +73,7 @@ def engine(n: int, dtype: np.dtype) -> Transforms:
     """
     name = os.environ.get(ENGINE, "own")
     if name == "own":
-        return OWN if dtype == np.float32 and fft.is_smooth(n) else SCIPY
+        return fft if dtype == np.float32 and fft.is_smooth(n) else SCIPY
     if name == "scipy":
         return SCIPY
     if name == "fftw":

@@ -49,10 +49,6 @@ def check_sums(comm: Comm) -> None:
     assert [len(part) for part in gathered] == list(range(comm.size))
 
 
-if __name__ == "__main__":
-    check_comm(MpiComm())
-
-
 def check_same_snapshot(found: Snapshot, expected: Snapshot) -> None:
     """Positions and ids bit for bit; what is multiplied by a unit that is no power of two to the last place."""
     assert {**vars(found), "particles": None} == {**vars(expected), "particles": None}
@@ -65,3 +61,7 @@ def check_same_snapshot(found: Snapshot, expected: Snapshot) -> None:
         np.testing.assert_allclose(part.mass, other.mass, rtol=2e-7, atol=0)
         assert (part.pos.dtype, part.vel.dtype, part.ids.dtype) == (np.float32, np.float32, np.uint64)
         assert np.ndim(part.mass) == np.ndim(other.mass)
+
+
+if __name__ == "__main__":
+    check_comm(MpiComm())
