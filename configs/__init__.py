@@ -1,6 +1,7 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
-from configs.loader import ConfigError, load, validate
+from configs.cutouts import Camels, Cutouts, OwnBoxes
+from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.provenance import provenance
 from configs.schema import (
@@ -13,6 +14,7 @@ from configs.schema import (
     Lightcone,
     Optimizer,
     Paint,
+    Painted,
     Pairs,
     Serve,
     Train,
@@ -22,20 +24,25 @@ from configs.schema import (
 __all__ = [
     "Baryons",
     "Box",
+    "Camels",
     "ConfigError",
     "Cosmology",
+    "Cutouts",
     "Ensemble",
     "Evaluate",
     "Frozen",
     "Lightcone",
     "Optimizer",
+    "OwnBoxes",
     "Paint",
+    "Painted",
     "Pairs",
     "Serve",
     "Train",
     "UNet",
     "home",
     "load",
+    "load_one_of",
     "provenance",
     "resolve",
     "validate",

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 import typer
 
-from configs.loader import load
+from configs.loader import load, load_one_of
 from configs.schema import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
 
 USER_ERROR = 2
+ConfigPath = Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")]
+
+
+@dataclass(frozen=True)
+class Run(Generic[Config]):
+    """A kind of configuration and what is done with it."""
+
+    model: type[Config]
+    function: Callable[[Config], None]
 
 
 def command(model: type[Config], run: Callable[[Config], None], *, prog: str, summary: str) -> None:
@@ -25,15 +36,27 @@ def command(model: type[Config], run: Callable[[Config], None], *, prog: str, su
     app(prog_name=prog)
 
 
+def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str) -> None:
+    """Parse sys.argv as the model that the configuration's value of `key` names, the first without it, and run it."""
+    app = typer.Typer(add_completion=False)
+    models = {kind: run.model for kind, run in runs.items()}
+
+    def configured(config: ConfigPath, overrides: Overrides = None) -> None:
+        with user_errors(prog):
+            chosen = load_one_of(models, key, config, overrides or ())
+            next(run for run in runs.values() if type(chosen) is run.model).function(chosen)
+
+    fields = [line for kind, model in models.items() for line in (f"{key}={kind}:", *describe_fields(model, "  "))]
+    app.command(help=summary + "\n\n\b\n" + "\n".join(fields))(configured)
+    app(prog_name=prog)
+
+
 def add(
     app: typer.Typer, model: type[Config], run: Callable[[Config], None], *, name: str | None, prog: str, summary: str
 ) -> None:
     """Give `app` the command `name` that loads a `model` and `run`s it."""
 
-    def configured(
-        config: Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")],
-        overrides: Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")] = None,
-    ) -> None:
+    def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
             run(load(model, config, overrides or ()))
 
@@ -55,15 +78,15 @@ def user_errors(prog: str) -> Iterator[None]:
 def describe_fields(model: type[Frozen], prefix: str = "") -> Iterator[str]:
     """One line a field: key, type or default, meaning; nested models are flattened to dotted keys."""
     for name, field in model.model_fields.items():
-        nested = nested_model(field.annotation)
-        if nested is not None:
-            yield from describe_fields(nested, f"{prefix}{name}.")
-            continue
-        default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
-        yield f"{prefix}{name}: {field.description or ''} ({default})"
+        nested = nested_models(field.annotation)
+        for choice in nested:
+            yield from describe_fields(choice, f"{prefix}{name}.")
+        if not nested:
+            default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
+            yield f"{prefix}{name}: {field.description or ''} ({default})"
 
 
-def nested_model(annotation: Any) -> type[Frozen] | None:
-    """The configuration model that a field holds, if it holds one."""
+def nested_models(annotation: Any) -> list[type[Frozen]]:
+    """The configuration models that a field may hold."""
     candidates = [annotation, *get_args(annotation)]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Frozen)), None)
+    return [c for c in candidates if isinstance(c, type) and issubclass(c, Frozen)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +24,17 @@ class ConfigError(ValueError):
 def load(model: type[Config], path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration in the YAML file `path` with `key=value` overrides; ConfigError or FileNotFoundError."""
     return validate(model, merged(path, overrides), str(path))
+
+
+def load_one_of(
+    models: Mapping[str, type[Frozen]], key: str, path: str | Path, overrides: Sequence[str] = ()
+) -> Frozen:
+    """The configuration in a YAML file, as the model that its value of `key` names; the first if it has none."""
+    tree = merged(path, overrides)
+    kind = tree.get(key, next(iter(models)))
+    if kind not in models:
+        raise ConfigError(f"{path}: {key}: expected one of {', '.join(models)}, got {kind!r}")
+    return validate(models[kind], tree, str(path))
 
 
 def merged(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -74,11 +85,18 @@ def describe(model: type[Frozen], error: ValidationError) -> str:
 
 
 def field_names(model: type[Frozen], location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the model at `location` inside `model`."""
+    """Names of the fields of the model at `location` inside `model`; one of several is named by its kind."""
     here: Any = model
     for part in location:
-        here = here.model_fields[str(part)].annotation
+        named = [model for model in get_args(here) if part in kinds(model)]
+        here = named[0] if named else here.model_fields[str(part)].annotation
     return list(here.model_fields)
+
+
+def kinds(model: Any) -> tuple[Any, ...]:
+    """What the field `kind` of a model may be."""
+    fields = getattr(model, "model_fields", {})
+    return get_args(fields["kind"].annotation) if "kind" in fields else ()
 
 
 def first_line(error: Exception) -> str:

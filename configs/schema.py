@@ -5,7 +5,7 @@ Knows nothing of YAML, of files or of what is computed from a field. Base units:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -168,35 +168,44 @@ class Baryons(Frozen):
     scatter: float = Field(0.15, ge=0, le=1, description="halo-to-halo scatter of log10 m_c [dex]")
 
 
-class Pairs(Frozen):
-    """Paired maps, dark-matter-only -> total, gas, stars, of every simulation of an ensemble."""
+class Painted(Frozen):
+    """Boxes that `simulate` wrote, and how they are given baryons."""
 
     simulations: Location = Field(description="folder that `simulate` wrote")
-    out: Location = Field(description="folder of the shards and of manifest.json")
     redshift: float = Field(0.0, ge=0, description="which output of the simulations")
-    n_pixels: int = Field(ge=8, le=8192, description="pixels along one side of a map, which shows the whole box")
-    axes: tuple[Literal[0, 1, 2], ...] = Field((0, 1, 2), description="lines of sight")
-    n_slabs: int = Field(1, ge=1, le=64, description="maps along each line of sight, each box_size / n_slabs deep")
     linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
     min_particles: int = Field(50, ge=20, description="smallest halo that hosts baryons")
     baryons: Baryons = Field(default_factory=Baryons, description="the fiducial baryon model")
     vary: dict[str, Interval] = Field(
         default_factory=dict, description="baryon parameter -> [low, high], a Sobol design"
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="seed of the design, of the scatter and of the split")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the design and of the scatter, and of the split")
+
+    @model_validator(mode="after")
+    def varies_baryons(self) -> Self:
+        refuse_empty_intervals("vary", self.vary)
+        unknown = sorted(set(self.vary) - set(Baryons.model_fields))
+        if unknown:
+            raise ValueError(f"vary: names of baryon parameters ({', '.join(Baryons.model_fields)}), got {unknown[0]}")
+        return self
+
+
+class Pairs(Painted):
+    """Paired maps, dark-matter-only -> total, gas, stars, of every simulation of an ensemble."""
+
+    product: Literal["maps"] = Field("maps", description="maps: the whole box seen along its axes")
+    out: Location = Field(description="folder of the shards and of manifest.json")
+    n_pixels: int = Field(ge=8, le=8192, description="pixels along one side of a map, which shows the whole box")
+    axes: tuple[Literal[0, 1, 2], ...] = Field((0, 1, 2), description="lines of sight")
+    n_slabs: int = Field(1, ge=1, le=64, description="maps along each line of sight, each box_size / n_slabs deep")
     split: tuple[float, float, float] = Field(
         (0.75, 0.125, 0.125), description="train, validation, test shares of simulations"
     )
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed simulation is tried again")
 
     @model_validator(mode="after")
-    def is_consistent(self) -> Self:
-        refuse_empty_intervals("vary", self.vary)
-        unknown = sorted(set(self.vary) - set(Baryons.model_fields))
-        if unknown:
-            raise ValueError(f"vary: names of baryon parameters ({', '.join(Baryons.model_fields)}), got {unknown[0]}")
-        if abs(sum(self.split) - 1) > 1e-6 or min(self.split) < 0:
-            raise ValueError(f"split: three shares >= 0 that sum to 1, got {self.split}")
+    def splits_a_whole(self) -> Self:
+        refuse_bad_split(self.split)
         return self
 
 
@@ -306,3 +315,9 @@ def refuse_empty_intervals(key: str, vary: Mapping[Any, Interval]) -> None:
     for name, (low, high) in vary.items():
         if not low < high:
             raise ValueError(f"{key}.{name}: [low, high] with low < high, got [{low}, {high}]")
+
+
+def refuse_bad_split(split: Sequence[float]) -> None:
+    """ValueError unless the shares are those of a whole."""
+    if abs(sum(split) - 1) > 1e-6 or min(split) < 0:
+        raise ValueError(f"split: three shares >= 0 that sum to 1, got {tuple(split)}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from configs import Baryons, Box, Cosmology, Ensemble, Pairs
-from sim import cosmology, ensemble, pairs, profiles, snapshot
+from sim import cosmology, ensemble, pairs, profiles, sides, snapshot
 from sim.snapshot import Particles, Snapshot
 
 COSMOLOGY = Cosmology(omega_m=0.3, omega_b=0.045, h=0.7, n_s=0.96, sigma8=0.8)
@@ -191,14 +191,14 @@ def test_too_few_simulations_to_split_are_refused() -> None:
 
 
 def test_baryons_of_a_simulation_are_a_point_of_the_design_that_no_other_changes(made: Pairs) -> None:
-    drawn = [pairs.drawn(f"box_{i:04d}", made) for i in range(16)]
+    drawn = [sides.drawn(f"box_{i:04d}", made) for i in range(16)]
     mu = np.array([one.mu for one in drawn])
     np.testing.assert_array_equal(np.sort(((mu - 0.4) / 0.4 * 16).astype(int)), np.arange(16))
     assert all(3 <= one.theta_ej <= 5 and one.n_star == Baryons().n_star for one in drawn)
-    assert pairs.drawn("box_0011", made) == drawn[11]
-    assert pairs.drawn("box_0011", made.model_copy(update={"seed": 1})) != drawn[11]
+    assert sides.drawn("box_0011", made) == drawn[11]
+    assert sides.drawn("box_0011", made.model_copy(update={"seed": 1})) != drawn[11]
     with pytest.raises(ValueError, match="ends in its number"):
-        pairs.drawn("fiducial", made)
+        sides.drawn("fiducial", made)
 
 
 def test_baryons_are_not_tied_to_the_cosmology_that_was_drawn_with_the_same_seed(made: Pairs) -> None:
@@ -208,7 +208,7 @@ def test_baryons_are_not_tied_to_the_cosmology_that_was_drawn_with_the_same_seed
     for cosmological in ("omega_m", "sigma8"):
         first = np.array([getattr(member.box.cosmology, cosmological) for member in drawn])
         for name in ("mu", "theta_ej"):
-            second = np.array([getattr(pairs.drawn(member.id, made), name) for member in drawn])
+            second = np.array([getattr(sides.drawn(member.id, made), name) for member in drawn])
             counts = np.histogram2d(first > np.median(first), second > np.median(second), bins=2)[0]
             np.testing.assert_allclose(counts, 16, atol=4, err_msg=f"{cosmological} {name}")
 
@@ -216,7 +216,7 @@ def test_baryons_are_not_tied_to_the_cosmology_that_was_drawn_with_the_same_seed
 def test_parameters_are_named_in_order(made: Pairs) -> None:
     shard = pairs.read_shard(made.out, NAMES[3])
     values = dict(zip(shard.param_names, shard.params[0].tolist(), strict=True))
-    expected = {**COSMOLOGY.model_dump(), **pairs.drawn(NAMES[3], made).model_dump(), "redshift": 0.0}
+    expected = {**COSMOLOGY.model_dump(), **sides.drawn(NAMES[3], made).model_dump(), "redshift": 0.0}
     assert list(values) == list(expected) == list(pairs.PARAM_NAMES)
     np.testing.assert_allclose(list(values.values()), list(expected.values()), rtol=1e-6)
     np.testing.assert_array_equal(shard.params[0], shard.params[2])
@@ -257,7 +257,7 @@ def test_a_snapshot_of_another_redshift_or_none_is_refused_by_name(tmp_path: Pat
         pairs.produce_one("box_0000", wanted)
     assert not (tmp_path / "out").exists()
     with pytest.raises(FileNotFoundError, match=r"box\.json"):
-        pairs.simulations(config(tmp_path / "nothing", tmp_path / "out"))
+        sides.simulations(config(tmp_path / "nothing", tmp_path / "out"))
 
 
 def test_a_foreign_format_is_refused(made: Pairs, tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Both sides of one of our simulations: its dark matter as it is, and with the baryons that a configuration gives it.
+
+Knows how simulation, halos and baryons fit together; knows nothing of maps, of cutouts or of workers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from configs import Baryons, Box, Cosmology, Painted
+from sim import halos, snapshot
+from sim.baryons import Counterpart, displaced
+from sim.cosmology import critical_density
+from sim.halos import Catalog
+from sim.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A simulated box, the halos in it, and the particles of both sides; particle_mass [Msun/h] of the dark matter."""
+
+    box: Box
+    particle_mass: float
+    catalog: Catalog
+    baryons: Baryons
+    hydro: Counterpart
+
+
+def simulations(config: Painted) -> list[str]:
+    """Names of the finished simulations in `config.simulations`; FileNotFoundError when there are none."""
+    names = sorted(path.parent.name for path in config.simulations.glob("*/box.json"))
+    if not names:
+        raise FileNotFoundError(f"{config.simulations}: expected folders with a box.json, found none")
+    return names
+
+
+def sides_of(name: str, config: Painted) -> Sides:
+    """Both sides of simulation `name`.
+
+    FileNotFoundError or ValueError names what is missing or does not fit: no output at the redshift, another box.
+    """
+    folder = config.simulations / name
+    box = read_box(folder)
+    matter = read_output(folder, box, config.redshift).particles["dark_matter"]
+    mass = float(np.ravel(matter.mass)[0])
+    catalog = halos.find(
+        matter.pos,
+        mass,
+        box.box_size,
+        omega_m=box.cosmology.omega_m,
+        critical_density=critical_density(box.cosmology, config.redshift),
+        linking_length=config.linking_length,
+        min_particles=config.min_particles,
+        ids=matter.ids,
+    )
+    baryons = drawn(name, config)
+    seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
+    hydro = displaced(
+        matter.pos, mass, catalog, box.cosmology, baryons, box.box_size, redshift=config.redshift, seed=seed
+    )
+    return Sides(box, mass, catalog, baryons, hydro)
+
+
+def drawn(name: str, config: Painted) -> Baryons:
+    """The baryon parameters of simulation `name`: the point of a scrambled Sobol design that its number names.
+
+    The first dimensions are left to the cosmology that an ensemble drew with the same number: shared ones would tie a
+    baryon parameter to a cosmological one.
+    """
+    i, names, n_taken = index_of(name), sorted(config.vary), len(Cosmology.model_fields)
+    if not names:
+        return config.baryons
+    design = qmc.Sobol(n_taken + len(names), scramble=True, rng=config.seed)
+    point = (design.fast_forward(i) if i else design).random(1)[0, n_taken:]
+    low, high = np.array([config.vary[key] for key in names]).T
+    values = dict(zip(names, (low + (high - low) * point).tolist(), strict=True))
+    return Baryons.model_validate(config.baryons.model_dump() | values)
+
+
+def index_of(name: str) -> int:
+    """The number at the end of a simulation's name, which does not depend on which others exist."""
+    digits = re.search(r"\d+$", name)
+    if digits is None:
+        raise ValueError(f"simulation {name!r}: expected a name that ends in its number, such as box_0007")
+    return int(digits[0])
+
+
+def params_vector(cosmology: Cosmology, baryons: Baryons, redshift: float) -> NDArray[np.float32]:
+    """The values (p,) of `PARAM_NAMES`."""
+    return np.array([*cosmology.model_dump().values(), *baryons.model_dump().values(), redshift], np.float32)
+
+
+def read_box(folder: Path) -> Box:
+    """The configuration of a simulation, from its box.json."""
+    path = folder / "box.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the configuration of a finished simulation, found none")
+    return Box.model_validate_json(json.dumps(json.loads(path.read_text())["box"]))
+
+
+def read_output(folder: Path, box: Box, redshift: float) -> Snapshot:
+    """The output of a simulation at `redshift`; ValueError when there is none or when it is of another box."""
+    matches = [i for i, z in enumerate(box.redshifts) if abs(z - redshift) < 1e-6]
+    if not matches:
+        raise ValueError(f"{folder}: expected an output at redshift {redshift:g}, got outputs at {box.redshifts}")
+    path = folder / f"snap_{matches[0]:03d}.hdf5"
+    found = snapshot.read(path)
+    if abs(found.redshift - redshift) > 1e-4:
+        raise ValueError(f"{path}: expected redshift {redshift:g}, got {found.redshift:g}")
+    if abs(found.box_size / box.box_size - 1) > 1e-6:
+        raise ValueError(f"{path}: expected a box of {box.box_size:g} Mpc/h, got {found.box_size:g} Mpc/h")
+    held = len(found.particles["dark_matter"]) if "dark_matter" in found.particles else 0
+    if held != box.n_particles**3:
+        raise ValueError(f"{path}: expected {box.n_particles}^3 dark-matter particles, got {held}")
+    return found
