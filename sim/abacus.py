@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from sim.gadget import DEFLATE_LIMIT
+from sim.hdf import DEFLATE_LIMIT
 from sim.particles import Particles, Snapshot, wrapped
 
 Shape = tuple[int, ...]

@@ -6,35 +6,29 @@ what it holds before anything is allocated.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from astropy import constants
 from numpy.typing import NDArray
 
 from configs.files import replacing
-from sim.particles import Particles, Snapshot, Species, wrapped
+from sim import file_set, hdf, headers
+from sim.headers import N_TYPES, UNIT_LENGTH_CM, UNIT_MASS_G, UNIT_VELOCITY_CM_PER_S, Header
+from sim.particles import Particles, Snapshot, Species, Tracer, Tracers, wrapped
 from sim.units import GADGET_MASS, KPC_PER_MPC
 
-SUFFIXES = (".hdf5", ".h5")
 PART_TYPES: dict[Species, int] = {"gas": 0, "dark_matter": 1, "stars": 4, "black_holes": 5}
-
-_N_TYPES = 6
-_FLAGS = ("Sfr", "Cooling", "StellarAge", "Metals", "Feedback", "DoublePrecision")
-DEFLATE_LIMIT = 1032
-"""Deflate never packs bytes tighter than this: who declares more is lying."""
 N_CONVERTED = 1 << 20
-"""Particles whose units are converted at a time when a file is written."""
+"""Particles whose units are converted at a time when a file is written or read."""
 
-_UNIT_LENGTH_CM = constants.kpc.to_value("cm")
-_UNIT_MASS_G = GADGET_MASS * constants.M_sun.to_value("g")
-_UNIT_VELOCITY_CM_PER_S = 1e5
+_FLAGS = ("Sfr", "Cooling", "StellarAge", "Metals", "Feedback", "DoublePrecision")
+_FORMATION = "GFM_StellarFormationTime"
+
+Block = Mapping[str, NDArray[Any]]
 
 
 def write(
@@ -47,11 +41,11 @@ def write(
     equal bytes.
     """
     path = Path(path)
-    if n_files < 1 or path.suffix not in SUFFIXES:
-        raise ValueError(f"{path}: expected a name ending in {' or '.join(SUFFIXES)} and n_files >= 1, got {n_files}")
+    if n_files < 1 or path.suffix not in hdf.SUFFIXES:
+        raise ValueError(f"{path}: expected a name ending in {' or '.join(hdf.SUFFIXES)} and n_files >= 1, got {n_files}")
     totals = {name: len(part) for name, part in snapshot.particles.items()}
     return [
-        _write_whole(_part_path(path, i, n_files), _share(snapshot, i, n_files), totals, n_files, attributes)
+        _write_whole(file_set.part_path(path, i, n_files), _share(snapshot, i, n_files), totals, n_files, attributes)
         for i in range(n_files)
     ]
 
@@ -70,7 +64,7 @@ def write_part(
     `snapshot` holds the particles of this file alone, `totals` how many of each species all files hold together: each
     writer of a set needs to know no more of the others.
     """
-    file = _part_path(Path(path), i_file, n_files)
+    file = file_set.part_path(Path(path), i_file, n_files)
     return _write_whole(file, snapshot, totals, n_files, attributes)
 
 
@@ -81,10 +75,10 @@ def read(path: Path) -> Snapshot:
     (tracers) and refused when they have. Units are those in the file, else Gadget's. FileNotFoundError names the part
     that is missing, ValueError the file that is truncated, foreign or inconsistent.
     """
-    headers = _headers(path)
-    first = headers[0]
+    found = headers.read(path)
+    first = found[0]
     return Snapshot(
-        particles={name: _read_species(headers, i) for name, i in PART_TYPES.items() if first.totals[i]},
+        particles={name: _read_species(found, i) for name, i in PART_TYPES.items() if first.totals[i]},
         box_size=first.box_size,
         redshift=first.redshift,
         omega_m=first.omega_m,
@@ -93,9 +87,39 @@ def read(path: Path) -> Snapshot:
     )
 
 
-def _part_path(path: Path, i_file: int, n_files: int) -> Path:
-    """The name of one file of a set."""
-    return path if n_files == 1 else path.with_suffix(f".{i_file}{path.suffix}")
+def read_tracers(path: Path, species: Collection[Species] | None = None, *, keep_wind: bool = False) -> Tracers:
+    """As `read`, positions and masses only, of `species` or of all that there are; an empty one where there are none.
+
+    The wind of AREPO, particles of type 4 that formed at a time (GFM_StellarFormationTime) of 0 or less, is gas that
+    has left the star-forming phase and no stars: counted and left out, or one of the stars with `keep_wind`. Files of
+    codes without that field have no wind.
+    """
+    found = headers.read(path)
+    first = found[0]
+    wanted = [name for name, i in PART_TYPES.items() if (first.totals[i] if species is None else name in species)]
+    tracers = {name: _read_tracer(found, PART_TYPES[name], keep_wind=keep_wind) for name in wanted}
+    n_held = sum(first.totals[PART_TYPES[name]] for name in wanted)
+    return Tracers(
+        particles=tracers,
+        box_size=first.box_size,
+        redshift=first.redshift,
+        omega_m=first.omega_m,
+        h=first.h,
+        omega_b=first.omega_b,
+        n_excluded=n_held - sum(map(len, tracers.values())),
+    )
+
+
+def total_mass(path: Path) -> float:
+    """Msun/h of all that a snapshot holds, wind too; reads masses alone. Errors as those of `read`."""
+    found = headers.read(path)
+    total = 0.0
+    for i_type in PART_TYPES.values():
+        total += found[0].totals[i_type] * found[0].table[i_type]
+        if not found[0].table[i_type]:
+            blocks = _blocks(found, i_type, ("Masses",))
+            total += sum(float(_masses(header, block).sum(dtype=np.float64)) for header, block in blocks)
+    return total
 
 
 def _share(snapshot: Snapshot, i_file: int, n_files: int) -> Snapshot:
@@ -146,15 +170,15 @@ def _header_attributes(snapshot: Snapshot, totals: Mapping[Species, int], n_file
         **({} if snapshot.omega_b is None else {"OmegaBaryon": float(snapshot.omega_b)}),
         "HubbleParam": float(snapshot.h),
         **{f"Flag_{flag}": np.int32(0) for flag in _FLAGS},
-        "UnitLength_in_cm": _UNIT_LENGTH_CM,
-        "UnitMass_in_g": _UNIT_MASS_G,
-        "UnitVelocity_in_cm_per_s": _UNIT_VELOCITY_CM_PER_S,
+        "UnitLength_in_cm": UNIT_LENGTH_CM,
+        "UnitMass_in_g": UNIT_MASS_G,
+        "UnitVelocity_in_cm_per_s": UNIT_VELOCITY_CM_PER_S,
     }
 
 
 def _by_type(values: Mapping[Species, float], dtype: type[np.generic]) -> NDArray[Any]:
     """(6,) in the order of the particle types, 0 where there is none."""
-    table = np.zeros(_N_TYPES, dtype)
+    table = np.zeros(N_TYPES, dtype)
     for name, value in values.items():
         table[PART_TYPES[name]] = value
     return table
@@ -183,200 +207,98 @@ def _write_converted(
     group[name] = data
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What one file says about itself and its set. Mpc/h, Msun/h; `per_mpc`, `mass`, `velocity` convert its data."""
-
-    path: Path
-    counts: tuple[int, ...]
-    totals: tuple[int, ...]
-    n_files: int
-    table: tuple[float, ...]
-    box_size: float
-    redshift: float
-    omega_m: float
-    h: float
-    omega_b: float | None
-    per_mpc: float
-    mass: float
-    velocity: float
-
-    def same_set(self, other: _Header) -> bool:
-        """True when both can be parts of one snapshot."""
-        names = ("totals", "n_files", "table", "box_size", "redshift", "per_mpc", "mass", "velocity")
-        return all(getattr(self, name) == getattr(other, name) for name in names)
-
-
-def _headers(path: Path) -> list[_Header]:
-    """The checked header of every file of the set that `path` names."""
-    first = _read_header(_first_file(path))
-    headers = [_read_header(part) for part in _files(first)]
-    for header in headers:
-        if not header.same_set(first):
-            raise ValueError(f"{header.path}: expected a part of the snapshot of {first.path.name}, got another header")
-    held = tuple(sum(counts) for counts in zip(*(header.counts for header in headers), strict=True))
-    if held != first.totals:
-        raise ValueError(f"{path}: expected NumPart_Total {first.totals}, got {held} in {len(headers)} file(s)")
-    return headers
-
-
-def _first_file(path: Path) -> Path:
-    """A file of the set: `path`, its part 0, or the first file of a folder."""
-    if path.is_dir():
-        found = sorted(file for suffix in SUFFIXES for file in path.glob(f"[!.]*{suffix}"))
-        stems = sorted({re.sub(r"(\.\d+)?\.(hdf5|h5)$", "", file.name) for file in found})
-        if len(stems) > 1:
-            raise ValueError(f"{path}: expected the files of one snapshot, got {', '.join(stems[:4])}")
-    else:
-        found = [file for file in (path, path.with_suffix(f".0{path.suffix}")) if file.is_file()]
-    if not found:
-        raise FileNotFoundError(f"{path}: expected a snapshot ending in {' or '.join(SUFFIXES)}, found none")
-    return found[0]
-
-
-def _files(first: _Header) -> list[Path]:
-    """Every file of the set of `first`; FileNotFoundError names one that is missing."""
-    if first.n_files == 1:
-        return [first.path]
-    match = re.fullmatch(r"(.*)\.\d+(\.(?:hdf5|h5))", first.path.name)
-    if match is None:
-        raise ValueError(f"{first.path}: expected a name like snap_090.0.hdf5 of one of {first.n_files} files")
-    files: list[Path] = []
-    for i in range(first.n_files):
-        files.append(first.path.with_name(f"{match[1]}.{i}{match[2]}"))
-        if not files[-1].is_file():
-            raise FileNotFoundError(f"{files[-1]}: part {i} of a snapshot in {first.n_files} files is missing")
-    return files
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """`path` open for reading; what HDF5 cannot read is a ValueError that names the file."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (FileNotFoundError, PermissionError):
-        raise
-    except OSError as error:
-        raise ValueError(f"{path}: expected a whole HDF5 file: {error}") from error
-
-
-def _read_header(path: Path) -> _Header:
-    with _opened(path) as file:
-        if "Header" not in file:
-            raise ValueError(f"{path}: expected a Gadget snapshot with a Header, got {', '.join(file) or 'no group'}")
-        massive = [f"PartType{i}" for i in (2, 3) if f"PartType{i}/Masses" in file]
-        if massive:
-            raise ValueError(f"{path}: expected mass in types 0, 1, 4 and 5 only, got {', '.join(massive)}")
-        units = {
-            key: value
-            for group in ("Units", "Parameters", "Header")
-            if group in file
-            for key, value in file[group].attrs.items()
-            if key.startswith("Unit")
-        }
-        return _header(path, dict(file["Header"].attrs), units)
-
-
-def _header(path: Path, attributes: Mapping[str, Any], units: Mapping[str, Any]) -> _Header:
-    """The header in our units; ValueError names what is absent, malformed or contradictory."""
-
-    def numbers(name: str, size: int) -> list[float]:
-        value = np.asarray(attributes.get(name))
-        if value.size != size or value.dtype.kind not in "iuf" or not np.isfinite(value).all():
-            raise ValueError(f"{path}: expected {size} number(s) in Header/{name}, got {value.tolist()}")
-        return value.ravel().tolist()
-
-    per_mpc = KPC_PER_MPC / _unit(units, "UnitLength_in_cm", _UNIT_LENGTH_CM)
-    mass = _unit(units, "UnitMass_in_g", _UNIT_MASS_G) * GADGET_MASS
-    has_high = "NumPart_Total_HighWord" in attributes
-    high = numbers("NumPart_Total_HighWord", _N_TYPES) if has_high else [0] * _N_TYPES
-    header = _Header(
-        path=path,
-        counts=tuple(int(n) for n in numbers("NumPart_ThisFile", _N_TYPES)),
-        totals=tuple(int(n) + (int(m) << 32) for n, m in zip(numbers("NumPart_Total", _N_TYPES), high, strict=True)),
-        n_files=int(numbers("NumFilesPerSnapshot", 1)[0]),
-        table=tuple(m * mass for m in numbers("MassTable", _N_TYPES)),
-        box_size=numbers("BoxSize", 1)[0] / per_mpc,
-        redshift=numbers("Redshift", 1)[0],
-        omega_m=numbers("Omega0", 1)[0],
-        h=numbers("HubbleParam", 1)[0],
-        omega_b=numbers("OmegaBaryon", 1)[0] if "OmegaBaryon" in attributes else None,
-        per_mpc=per_mpc,
-        mass=mass,
-        velocity=_unit(units, "UnitVelocity_in_cm_per_s", _UNIT_VELOCITY_CM_PER_S),
-    )
-    _refuse_nonsense(header, numbers("Time", 1)[0])
-    return header
-
-
-def _unit(units: Mapping[str, Any], name: str, expected: float) -> float:
-    """The file's unit over Gadget's: 1 when absent (Gadget's convention) or equal to three digits, as 1.989e43 g is."""
-    factor = float(np.asarray(units.get(name, expected)).ravel()[0]) / expected
-    return 1.0 if abs(factor - 1) < 1e-3 else factor
-
-
-def _refuse_nonsense(header: _Header, time: float) -> None:
-    """ValueError when the numbers of a header cannot all be true."""
-    problems = {
-        "BoxSize > 0": not header.box_size > 0,
-        "units > 0": not (header.per_mpc > 0 and header.mass > 0 and header.velocity > 0),
-        "NumFilesPerSnapshot >= 1": header.n_files < 1,
-        "Redshift > -1": not header.redshift > -1,
-        "Time = 1 / (1 + Redshift)": abs(time * (1 + header.redshift) - 1) > 1e-3,
-        "NumPart_ThisFile from 0 to NumPart_Total": any(
-            not 0 <= n <= total for n, total in zip(header.counts, header.totals, strict=True)
-        ),
-        "no mass of type 2 or 3": any(header.table[i] and header.totals[i] for i in (2, 3)),
-    }
-    for law, broken in problems.items():
-        if broken:
-            raise ValueError(f"{header.path}: expected a header with {law}, got {header}")
-
-
-def _read_species(headers: list[_Header], i_type: int) -> Particles:
+def _read_species(found: list[Header], i_type: int) -> Particles:
     """All particles of one type, file after file."""
-    first = headers[0]
-    for header in headers:
-        _check_group(header, i_type)
+    first = found[0]
     n, mass_of_all = first.totals[i_type], first.table[i_type]
+    blocks = _blocks(found, i_type, ("Coordinates", "Velocities", "ParticleIDs", *(() if mass_of_all else ("Masses",))))
     pos, vel, ids = np.empty((n, 3), np.float32), np.empty((n, 3), np.float32), np.empty(n, np.uint64)
     mass = np.empty(0 if mass_of_all else n, np.float32)
     stop = 0
-    for header in headers:
-        share = slice(stop, stop := stop + header.counts[i_type])
-        if share.stop > share.start:
-            with _opened(header.path) as file:
-                group = file[f"PartType{i_type}"]
-                # A quotient by 1000 in float64 rounds to the float32 that was written; a product by .001 may not.
-                pos[share] = group["Coordinates"][...] / header.per_mpc
-                vel[share] = group["Velocities"][...] * (header.velocity * (1 + header.redshift) ** -0.5)
-                ids[share] = group["ParticleIDs"][...]
-                if not mass_of_all:
-                    mass[share] = group["Masses"][...] * np.float64(header.mass)
-    try:
-        pos = wrapped(pos, first.box_size)
-    except ValueError as error:
-        raise ValueError(f"{first.path}: PartType{i_type}: {error}") from error
+    for header, block in blocks:
+        rows = slice(stop, stop := stop + len(block["ParticleIDs"]))
+        pos[rows] = _positions(header, i_type, block)
+        vel[rows] = block["Velocities"] * (header.units.velocity * (1 + header.redshift) ** -0.5)
+        ids[rows] = block["ParticleIDs"]
+        if not mass_of_all:
+            mass[rows] = _masses(header, block)
     return Particles(pos, vel, mass_of_all or mass, ids)
 
 
-def _check_group(header: _Header, i_type: int) -> None:
+def _read_tracer(found: list[Header], i_type: int, *, keep_wind: bool) -> Tracer:
+    """Positions and masses of one type, file after file, without wind unless `keep_wind`."""
+    n, mass_of_all = found[0].totals[i_type], found[0].table[i_type]
+    names = ["Coordinates", *(() if mass_of_all else ("Masses",))]
+    if not keep_wind and i_type == PART_TYPES["stars"] and _any_has(found, f"PartType{i_type}/{_FORMATION}"):
+        names.append(_FORMATION)
+    pos, mass = np.empty((n, 3), np.float32), np.empty(0 if mass_of_all else n, np.float32)
+    stop = 0
+    for header, block in _blocks(found, i_type, names):
+        kept = _formed(header, block)
+        rows = slice(stop, stop := stop + int(np.count_nonzero(kept)))
+        pos[rows] = _positions(header, i_type, block)[kept]
+        if not mass_of_all:
+            mass[rows] = _masses(header, block)[kept]
+    return Tracer(pos[:stop], mass_of_all or mass[:stop])
+
+
+def _any_has(found: list[Header], name: str) -> bool:
+    """Whether a file of the set has the data set `name`."""
+    for header in found:
+        with hdf.opened(header.path) as file:
+            if name in file:
+                return True
+    return False
+
+
+def _blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, Block]]:
+    """The data sets `names` of one type, N_CONVERTED particles at a time, file after file; all are checked first."""
+    for header in found:
+        _check_group(header, i_type, names)
+    return _checked_blocks(found, i_type, names)
+
+
+def _checked_blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, Block]]:
+    for header in found:
+        if header.counts[i_type]:
+            # Read in here and not by the caller: what HDF5 cannot read then names the file.
+            with hdf.opened(header.path) as file:
+                group = file[f"PartType{i_type}"]
+                for start in range(0, header.counts[i_type], N_CONVERTED):
+                    yield header, {name: group[name][start : start + N_CONVERTED] for name in names}
+
+
+def _check_group(header: Header, i_type: int, names: Sequence[str]) -> None:
     """ValueError unless the file holds the data that its header declares."""
     n = header.counts[i_type]
-    shapes: dict[str, tuple[int, ...]] = {"Coordinates": (n, 3), "Velocities": (n, 3), "ParticleIDs": (n,)}
-    if not header.table[i_type]:
-        shapes["Masses"] = (n,)
-    with _opened(header.path) as file:
-        for name, shape in shapes.items() if n else ():
-            where = f"PartType{i_type}/{name}"
-            _check_dataset(file.get(where), shape, f"{header.path}: {where}")
+    with hdf.opened(header.path) as file:
+        for name in names if n else ():
+            shape = (n, 3) if name in ("Coordinates", "Velocities") else (n,)
+            hdf.check_dataset(file, header.path, f"PartType{i_type}/{name}", shape)
 
 
-def _check_dataset(dataset: object, shape: tuple[int, ...], where: str) -> None:
-    """ValueError unless `dataset` has numbers of this shape and enough bytes to back them."""
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape != shape or dataset.dtype.kind not in "iuf":
-        raise ValueError(f"{where}: expected numbers of shape {shape}, got {dataset}")
-    stored = dataset.id.get_storage_size() * (DEFLATE_LIMIT if dataset.compression else 1)
-    if dataset.nbytes > stored:
-        raise ValueError(f"{where}: expected {dataset.nbytes} bytes, at most {stored} are there")
+def _positions(header: Header, i_type: int, block: Block) -> NDArray[np.float32]:
+    """Mpc/h, wrapped."""
+    try:
+        # A quotient by 1000 in float64 rounds to the float32 that was written; a product by .001 may not.
+        return wrapped((block["Coordinates"] / header.units.per_mpc).astype(np.float32, copy=False), header.box_size)
+    except ValueError as error:
+        raise ValueError(f"{header.path}: PartType{i_type}: {error}") from error
+
+
+def _masses(header: Header, block: Block) -> NDArray[np.float32]:
+    """Msun/h; ValueError when one is negative or not finite."""
+    mass = (block["Masses"] * np.float64(header.units.mass)).astype(np.float32)
+    if not (mass.min() >= 0 and mass.max() < np.inf):
+        raise ValueError(f"{header.path}: expected finite Masses >= 0, got {mass.min()} to {mass.max()}")
+    return mass
+
+
+def _formed(header: Header, block: Block) -> NDArray[np.bool_]:
+    """(n,) which particles are no wind."""
+    if _FORMATION not in block:
+        return np.ones(len(block["Coordinates"]), bool)
+    time = block[_FORMATION]
+    if not np.isfinite(time).all():
+        raise ValueError(f"{header.path}: PartType4/{_FORMATION}: expected finite times, got others")
+    return np.asarray(time > 0)

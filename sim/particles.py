@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,9 +37,54 @@ class Particles:
     @property
     def total_mass(self) -> float:
         """Msun/h, summed in float64."""
-        if isinstance(self.mass, np.ndarray):
-            return float(self.mass.sum(dtype=np.float64))
-        return len(self) * self.mass
+        return _total(self.mass, len(self))
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Where the mass of one species is: pos (n, 3) Mpc/h in [0, box_size), mass a number or (n,) Msun/h."""
+
+    pos: NDArray[np.float32]
+    mass: float | NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n = len(self.pos)
+        if np.shape(self.pos) != (n, 3) or np.shape(self.mass) not in ((), (n,)):
+            got = f"{np.shape(self.pos)} and {np.shape(self.mass)}"
+            raise ValueError(f"tracer: expected pos (n, 3) and one mass or (n,), got {got}")
+
+    def __len__(self) -> int:
+        return len(self.pos)
+
+    @property
+    def total_mass(self) -> float:
+        """Msun/h, summed in float64."""
+        return _total(self.mass, len(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Tracers(Mapping[Species, Tracer]):
+    """The species of a box, by name, at one redshift in a periodic box of side box_size [Mpc/h].
+
+    `n_excluded` particles that the file holds are in none of them: wind that does not count as stars.
+    """
+
+    particles: Mapping[Species, Tracer]
+    box_size: float
+    redshift: float
+    omega_m: float
+    h: float
+    omega_b: float | None = None
+    n_excluded: int = 0
+
+    def __getitem__(self, name: Species) -> Tracer:
+        return self.particles[name]
+
+    def __iter__(self) -> Iterator[Species]:
+        return iter(self.particles)
+
+    def __len__(self) -> int:
+        return len(self.particles)
 
 
 @dataclass(frozen=True)
@@ -56,6 +101,10 @@ class Snapshot:
     @property
     def scale_factor(self) -> float:
         return 1.0 / (1.0 + self.redshift)
+
+
+def _total(mass: float | NDArray[np.float32], n: int) -> float:
+    return float(mass.sum(dtype=np.float64)) if isinstance(mass, np.ndarray) else n * mass
 
 
 def wrapped(pos: NDArray[np.floating[Any]], box_size: float) -> NDArray[np.float32]:

@@ -6,17 +6,32 @@ Knows which suffix belongs to which format, and what the outputs of a run are ca
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from sim import abacus, binary, gadget
 from sim.gadget import write
+from sim.hdf import SUFFIXES
 from sim.parallel import SERIAL, Comm
-from sim.particles import Particles, Snapshot, Species
+from sim.particles import Particles, Snapshot, Species, Tracer, Tracers
 
-__all__ = ["Particles", "Snapshot", "Species", "discard_output", "output_path", "read", "write", "write_output"]
+__all__ = [
+    "Particles",
+    "Snapshot",
+    "Species",
+    "Tracer",
+    "Tracers",
+    "discard_output",
+    "output_path",
+    "read",
+    "read_tracers",
+    "write",
+    "write_output",
+]
 
 
 def read(path: Path) -> Snapshot:
@@ -30,12 +45,50 @@ def read(path: Path) -> Snapshot:
     path = _set_of(Path(path))
     if path.suffix == ".npz":
         return abacus.read(path)
-    if path.suffix not in gadget.SUFFIXES and binary.recognised(path):
+    if _is_binary(path):
         return binary.read(path)
-    if path.suffix in gadget.SUFFIXES or path.is_dir():
-        return gadget.read(path)
-    known = ", ".join((*gadget.SUFFIXES, ".npz"))
-    raise ValueError(f"{path}: expected a snapshot ending in {known} or a folder of them, got {path.suffix!r}")
+    _refuse_foreign(path)
+    return gadget.read(path)
+
+
+def read_tracers(path: Path, species: Collection[Species] | None = None, *, keep_wind: bool = False) -> Tracers:
+    """Positions and masses alone of `species`, or of all that a snapshot holds: half the memory of `read`.
+
+    `path` and errors as those of `read`. A species of which there are none is an empty tracer. Wind particles of AREPO
+    are left out and counted in `n_excluded`; with `keep_wind` they are stars, as the file has them.
+    """
+    path = _set_of(Path(path))
+    unknown = sorted(set(species or ()) - set(gadget.PART_TYPES))
+    if unknown:
+        raise ValueError(f"species: expected some of {', '.join(gadget.PART_TYPES)}, got {', '.join(unknown)}")
+    if path.suffix == ".npz" or _is_binary(path):
+        return _without_velocities(read(path), species)
+    _refuse_foreign(path)
+    return gadget.read_tracers(path, species, keep_wind=keep_wind)
+
+
+def _is_binary(path: Path) -> bool:
+    return path.suffix not in SUFFIXES and binary.recognised(path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """ValueError unless `path` may be a snapshot in HDF5."""
+    if path.suffix not in SUFFIXES and not path.is_dir():
+        known = ", ".join((*SUFFIXES, ".npz"))
+        raise ValueError(f"{path}: expected a snapshot ending in {known} or a folder of them, got {path.suffix!r}")
+
+
+def _without_velocities(whole: Snapshot, species: Collection[Species] | None) -> Tracers:
+    tracers = {
+        name: _tracer(whole.particles.get(name))
+        for name in gadget.PART_TYPES
+        if (name in whole.particles if species is None else name in species)
+    }
+    return Tracers(tracers, whole.box_size, whole.redshift, whole.omega_m, whole.h, whole.omega_b)
+
+
+def _tracer(part: Particles | None) -> Tracer:
+    return Tracer(np.empty((0, 3), np.float32), 0.0) if part is None else Tracer(part.pos, part.mass)
 
 
 def output_path(folder: Path, i_output: int) -> Path:
@@ -44,9 +97,9 @@ def output_path(folder: Path, i_output: int) -> Path:
 
 
 def _set_of(path: Path) -> Path:
-    """snapdir_000 for the name of its snap_000.hdf5, where only the folder is there; else `path`."""
-    folder = path.with_name(path.stem.replace("snap_", "snapdir_", 1))
-    return folder if path.stem.startswith("snap_") and folder.is_dir() and not path.exists() else path
+    """snapdir_000 for the name of its snap_000.hdf5 or snapshot_000.hdf5, where only the folder is there; else `path`."""
+    folder = path.with_name(re.sub("^snap(shot)?_", "snapdir_", path.stem))
+    return folder if folder.name != path.stem and folder.is_dir() and not path.exists() else path
 
 
 def write_output(folder: Path, i_output: int, part: Snapshot, comm: Comm = SERIAL) -> Path:
