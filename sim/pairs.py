@@ -7,9 +7,8 @@ when its record names this configuration, this simulation and its bytes; that a 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from sim.shards import (
     Shard,
     ShardEntry,
     ShardRecord,
+    digest,
     file_hash,
     read_manifest,
     read_shard,
@@ -38,6 +38,7 @@ from sim.shards import (
     write_shard,
 )
 from sim.sides import Sides, params_vector, sides_of, simulations
+from sim.splits import split
 
 __all__ = [
     "PARAM_NAMES",
@@ -56,7 +57,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float32]
-SPLITS = ("train", "validation", "test")
 
 
 def produce(config: Pairs) -> Iterator[ShardRecord]:
@@ -153,24 +153,7 @@ def write_manifest(config: Pairs, records: Sequence[ShardRecord]) -> Path:
     return path
 
 
-def split(names: Sequence[str], shares: Sequence[float], seed: int) -> dict[str, tuple[str, ...]]:
-    """Names of the simulations of each part, at least one where the share is not zero; the same for any order."""
-    wanted = sum(share > 0 for share in shares)
-    if len(names) < wanted:
-        raise ValueError(f"split: expected at least {wanted} simulations for shares {tuple(shares)}, got {len(names)}")
-    counts = [max(1, round(share * len(names))) if share > 0 else 0 for share in shares]
-    largest = int(np.argmax(shares))
-    counts[largest] += len(names) - sum(counts)
-    shuffled = np.random.default_rng(seed).permutation(sorted(names)).tolist()
-    parts = np.split(np.array(shuffled), np.cumsum(counts)[:-1])
-    return {part: tuple(sorted(chosen.tolist())) for part, chosen in zip(SPLITS, parts, strict=True)}
-
-
 def recipe(config: Pairs) -> dict[str, Any]:
     """Everything of `config` that decides the content of a shard."""
     elsewhere = {"product", "simulations", "out", "split", "n_retries"}
     return {"format": FORMAT, **json.loads(config.model_dump_json(exclude=elsewhere))}
-
-
-def digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

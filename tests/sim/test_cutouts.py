@@ -29,7 +29,7 @@ def scattered(n: int, seed: int = 1) -> NDArray[np.float32]:
 
 
 def images(pos: NDArray[np.float32], depth: float = BOX, turn: Array = TURN) -> tuple[Array, NDArray[np.int64]]:
-    """Turned offsets from the centre (k, 3), and particles (k,), of the images inside the cube: over 125 translations."""
+    """Turned offsets from the centre (k, 3) and particles (k,) of the images in the cube: all 125 translations."""
     inside, which = [], []
     for shift in product(range(-2, 3), repeat=3):
         offset = (pos.astype(float) - CENTER + BOX * np.array(shift)) @ turn.T

@@ -14,6 +14,7 @@ import pytest
 from configs import Baryons, Box, Cosmology, Ensemble, Pairs
 from sim import cosmology, ensemble, pairs, profiles, sides, snapshot
 from sim.snapshot import Particles, Snapshot
+from sim.splits import split
 
 COSMOLOGY = Cosmology(omega_m=0.3, omega_b=0.045, h=0.7, n_s=0.96, sigma8=0.8)
 BOX = Box(cosmology=COSMOLOGY, box_size=12.5, n_particles=16, seed=1, redshifts=(1.0, 0.0))
@@ -178,16 +179,16 @@ def test_the_manifest_is_that_of_the_records_in_any_order(made: Pairs, tmp_path:
 )
 def test_no_simulation_is_in_two_splits_and_none_is_lost(n: int, shares: tuple[float, float, float]) -> None:
     names = [f"box_{i:04d}" for i in range(n)]
-    parts = pairs.split(names, shares, seed=3)
+    parts = split(names, shares, seed=3)
     assert sorted(sum(parts.values(), ())) == names
     assert [len(part) > 0 for part in parts.values()] == [share > 0 for share in shares]
-    assert pairs.split(names[::-1], shares, seed=3) == parts
-    assert n < 8 or pairs.split(names, shares, seed=4) != parts
+    assert split(names[::-1], shares, seed=3) == parts
+    assert n < 8 or split(names, shares, seed=4) != parts
 
 
 def test_too_few_simulations_to_split_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 3 simulations"):
-        pairs.split(["box_0000", "box_0001"], (0.75, 0.125, 0.125), seed=0)
+        split(["box_0000", "box_0001"], (0.75, 0.125, 0.125), seed=0)
 
 
 def test_baryons_of_a_simulation_are_a_point_of_the_design_that_no_other_changes(made: Pairs) -> None:
