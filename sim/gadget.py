@@ -42,7 +42,9 @@ def write(
     """
     path = Path(path)
     if n_files < 1 or path.suffix not in hdf.SUFFIXES:
-        raise ValueError(f"{path}: expected a name ending in {' or '.join(hdf.SUFFIXES)} and n_files >= 1, got {n_files}")
+        raise ValueError(
+            f"{path}: expected a name ending in {' or '.join(hdf.SUFFIXES)} and n_files >= 1, got {n_files}"
+        )
     totals = {name: len(part) for name, part in snapshot.particles.items()}
     return [
         _write_whole(file_set.part_path(path, i, n_files), _share(snapshot, i, n_files), totals, n_files, attributes)
