@@ -22,11 +22,21 @@ def read(path: Path) -> Snapshot:
     when there is one. FileNotFoundError; ValueError naming the file when it is broken or another .npz.
     """
     try:
-        _check_shapes(_shapes(path))
+        _check_shapes(shapes(path))
         with np.load(path, allow_pickle=False) as data:
             return _snapshot(data)
     except (zipfile.BadZipFile, ValueError) as error:
         raise ValueError(f"{path}: expected an Abacus extract: {error}") from error
+
+
+def shapes(path: Path) -> dict[str, Shape]:
+    """Shape of each array of an .npz, from its header alone: nothing is allocated.
+
+    zipfile.BadZipFile for what is no archive; ValueError for what is no array of numbers or declares another size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        limit = DEFLATE_LIMIT * path.stat().st_size
+        return {item.filename.removesuffix(".npy"): _shape(archive, item, limit) for item in archive.infolist()}
 
 
 def _snapshot(data: Mapping[str, np.ndarray]) -> Snapshot:
@@ -41,22 +51,15 @@ def _snapshot(data: Mapping[str, np.ndarray]) -> Snapshot:
     return Snapshot({"dark_matter": particles}, box_size, redshift, float(data["omega_m"]), float(data["h0"]) / 100)
 
 
-def _check_shapes(shapes: Mapping[str, Shape]) -> None:
+def _check_shapes(found: Mapping[str, Shape]) -> None:
     """ValueError unless the arrays of an extract are there and fit together."""
-    n = shapes.get("pos_mpch", (0,))[:1]
+    n = found.get("pos_mpch", (0,))[:1]
     expected = {"pos_mpch": (*n, 3), "vel_kms": (*n, 3), "boxsize_mpch": (), "mpart_hmsun": (), "omega_m": (), "h0": ()}
     for name, shape in expected.items():
-        if name not in shapes:
-            raise ValueError(f"expected a key {name}, got {', '.join(sorted(shapes)) or 'none'}")
-        if shapes[name] != shape:
-            raise ValueError(f"expected {name} of shape {shape}, got {shapes[name]}")
-
-
-def _shapes(path: Path) -> dict[str, Shape]:
-    """Shape of each array of an archive, from its header alone: nothing is allocated."""
-    with zipfile.ZipFile(path) as archive:
-        limit = DEFLATE_LIMIT * path.stat().st_size
-        return {item.filename.removesuffix(".npy"): _shape(archive, item, limit) for item in archive.infolist()}
+        if name not in found:
+            raise ValueError(f"expected a key {name}, got {', '.join(sorted(found)) or 'none'}")
+        if found[name] != shape:
+            raise ValueError(f"expected {name} of shape {shape}, got {found[name]}")
 
 
 def _shape(archive: zipfile.ZipFile, item: zipfile.ZipInfo, limit: int) -> Shape:

@@ -8,6 +8,10 @@ from pathlib import Path
 from sim.hdf import SUFFIXES
 
 
+_LEFT_BY_YT = ".hsml"
+"""Smoothing lengths that yt leaves beside the files that it has opened."""
+
+
 def part_path(path: Path, i_file: int, n_files: int) -> Path:
     """The name of one file of the set `path`."""
     return path if n_files == 1 else path.with_suffix(f".{i_file}{path.suffix}")
@@ -20,6 +24,7 @@ def first(path: Path, noun: str) -> Path:
     """
     if path.is_dir():
         found = sorted(file for suffix in SUFFIXES for file in path.glob(f"[!.]*{suffix}"))
+        found = [file for file in found if not file.stem.endswith(_LEFT_BY_YT)]
         stems = sorted({re.sub(r"(\.\d+)?\.(hdf5|h5)$", "", file.name) for file in found})
         if len(stems) > 1:
             raise ValueError(f"{path}: expected the files of one {noun}, got {', '.join(stems[:4])}")

@@ -30,6 +30,13 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise ValueError(f"{path}: expected a whole HDF5 file: {error}") from error
 
 
+def header(path: Path, file: h5py.File) -> dict[str, Any]:
+    """The attributes of Header, and those of Parameters, where Gadget-4 keeps the cosmology; ValueError without one."""
+    if "Header" not in file:
+        raise ValueError(f"{path}: expected a group Header, got {', '.join(file) or 'no group'}")
+    return {**(file["Parameters"].attrs if "Parameters" in file else {}), **file["Header"].attrs}
+
+
 def numbers(path: Path, attributes: Mapping[str, Any], name: str, size: int) -> list[float]:
     """The `size` finite numbers of the attribute `name` of the Header of `path`; ValueError for anything else."""
     value = np.asarray(attributes.get(name))

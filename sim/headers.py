@@ -96,7 +96,7 @@ def _read_one(path: Path) -> Header:
         massive = [f"PartType{i}" for i in (2, 3) if f"PartType{i}/Masses" in file]
         if massive:
             raise ValueError(f"{path}: expected mass in types 0, 1, 4 and 5 only, got {', '.join(massive)}")
-        return _header(path, dict(file["Header"].attrs), Units.of(path, file))
+        return _header(path, hdf.header(path, file), Units.of(path, file))
 
 
 def _header(path: Path, attributes: Mapping[str, Any], units: Units) -> Header:

@@ -97,7 +97,7 @@ def output_path(folder: Path, i_output: int) -> Path:
 
 
 def _set_of(path: Path) -> Path:
-    """snapdir_000 for the name of its snap_000.hdf5 or snapshot_000.hdf5, where only the folder is there; else `path`."""
+    """snapdir_000 for the name of its snap_000.hdf5 or snapshot_000.hdf5, if only that is there; else `path`."""
     folder = path.with_name(re.sub("^snap(shot)?_", "snapdir_", path.stem))
     return folder if folder.name != path.stem and folder.is_dir() and not path.exists() else path
 

@@ -23,13 +23,14 @@ ROOMS = {
     "ray_jobs": ({"configs", "sim", "learn"}, RAY_JOBS),
 }
 ONLY_IN = {
+    "abacusnbody": {"sim/compaso.py"},
     "llvmlite": {"sim/simd.py"},
     "mpi4py": {"sim/parallel.py"},
     "pyfftw": {"sim/fftw.py"},
     "ray": {"serve/app.py"},
     "torch": {"sim/device.py", "sim/tensors.py"},
 }
-OPTIONAL = {"mpi4py", "abacusutils"}
+OPTIONAL = {"mpi4py", "abacusnbody"}
 
 
 def imports(tree: ast.AST) -> list[tuple[str, int, bool]]:
