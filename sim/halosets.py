@@ -37,7 +37,7 @@ from sim.samples import (
     write_shard,
 )
 from sim.shards import digest, file_hash
-from sim.splits import SPLITS, split
+from sim.splits import split
 
 Record = TypeVar("Record", bound=Frozen)
 
@@ -101,7 +101,9 @@ def made(simulation: Paired, which: NDArray[np.int64], config: Cutouts) -> Sampl
     """Samples `which` of a simulation."""
     halo, number = np.divmod(which, config.n_orientations)
     halos, box_size = simulation.halos, simulation.dmo.box_size
-    turn = np.array([orientation(simulation.name, int(halos.number[h]), int(r), config) for h, r in zip(halo, number)])
+    turn = np.array(
+        [orientation(simulation.name, int(halos.number[h]), int(r), config) for h, r in zip(halo, number, strict=True)]
+    )
     wide = windows(config, box_size)
     near = windows(config, box_size, n_scales=config.n_target_scales)
     dark = cutouts(simulation.dmo, halos.center[halo], turn, wide)
@@ -254,11 +256,9 @@ def moments_of(parts: Sequence[PartRecord], simulations: Sequence[str]) -> dict[
 
 def seconds_of(records: Sequence[SimulationRecord]) -> dict[str, float]:
     """Seconds by stage, over all simulations and shards, whoever spent them."""
-    stages: dict[str, float] = {}
-    for one in (*records, *(part for record in records for part in record.parts)):
-        for stage, seconds in one.seconds.items():
-            stages[stage] = round(stages.get(stage, 0.0) + seconds, 3)
-    return stages
+    spent = [record.seconds for record in records] + [one.seconds for record in records for one in record.parts]
+    stages = sorted({stage for seconds in spent for stage in seconds})
+    return {stage: round(sum(seconds.get(stage, 0.0) for seconds in spent), 3) for stage in stages}
 
 
 def recipe(config: Cutouts) -> dict[str, Any]:

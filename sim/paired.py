@@ -22,10 +22,12 @@ from sim.blocks import Blocks
 from sim.camels import Pair, Suite
 from sim.catalogs import Halos
 from sim.matching import matched
+from sim.particles import Species
 from sim.shards import PARAM_NAMES, file_hash
 
 CATALOGS = "catalogs"
-HYDRO = ("dark_matter", "gas", "stars")
+DMO: tuple[Species, ...] = ("dark_matter",)
+HYDRO: tuple[Species, ...] = ("dark_matter", "gas", "stars")
 COPIES = 3
 """Bytes of a simulation being loaded over those of its particles: as read, in blocks, and what sorts them."""
 
@@ -115,14 +117,14 @@ def _load_camels(name: str, config: Cutouts, source: Camels) -> Paired:
     with watch.stage("check"):
         camels.check(pair)
     with watch.stage("read"):
-        dmo = snapshot.read_tracers(pair.dmo, ("dark_matter",))
+        dmo = snapshot.read_tracers(pair.dmo, DMO)
         hydro = snapshot.read_tracers(pair.hydro, (*HYDRO, "black_holes"), keep_wind=source.keep_wind)
     with watch.stage("catalogue"):
         halos = _selected(pair.catalog, dmo.box_size, dmo.redshift, config)
         halos, target_center = _centered(halos, pair, config, source)
     with watch.stage("blocks"):
         matter = Blocks.of(dmo["dark_matter"].pos, dmo["dark_matter"].mass, dmo.box_size)
-        blocks = {species: Blocks.of(hydro[species].pos, hydro[species].mass, dmo.box_size) for species in HYDRO}
+        blocks = {str(name): Blocks.of(hydro[name].pos, hydro[name].mass, dmo.box_size) for name in HYDRO}
     counts = {"dmo": len(matter), "wind_left_out": hydro.n_excluded}
     counts |= {str(species): len(side) for species, side in hydro.items()}
     return Paired(name, halos, target_center, matter, blocks, pair.params, pair.param_names, counts, watch.seconds)

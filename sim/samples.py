@@ -172,7 +172,7 @@ def write_shard(path: Path, shard: Shard) -> None:
         for field in fields(Samples):
             values = getattr(shard.samples, field.name)
             if values.size or field.name not in ("large_scale", "large_scale_target"):
-                data = file.create_dataset(field.name, data=values, chunks=_chunks(values), track_times=False)
+                data = file.create_dataset(field.name, data=values, track_times=False)
                 if field.name in UNITS:
                     data.attrs["unit"] = UNITS[field.name]
         for key in ("simulation", "box_size", "depth", "redshift", "pixel_size"):
@@ -182,11 +182,6 @@ def write_shard(path: Path, shard: Shard) -> None:
         file.attrs["param_names"] = list(shard.param_names)
         file.attrs["product"], file.attrs["format"] = PRODUCT, FORMAT
         file.attrs["config"] = json.dumps(shard.config, sort_keys=True)
-
-
-def _chunks(values: NDArray[Any]) -> tuple[int, ...] | None:
-    """One sample of maps a chunk, so that a reader of one sample reads no other; None for what is small."""
-    return (1, *values.shape[1:]) if values.ndim > 2 and values[0].nbytes > 2**12 else None
 
 
 def read_shard(path: Path) -> Shard:
