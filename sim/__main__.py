@@ -4,16 +4,14 @@ Killed at any moment, the same command, on any number of ranks, resumes from its
 `python -m sim ensemble CONFIG.yaml key=value ...`: many boxes, one after the other.
 
 `python -m sim pairs CONFIG.yaml key=value ...`: the paired maps of an ensemble, one simulation after the other.
+
+`python -m sim cutouts CONFIG.yaml key=value ...`: the surroundings of every massive halo, serial or under `mpiexec`;
+`add-context`, `export`, `import`: wider windows for a finished set, and the files of VDM-BIND.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -22,19 +20,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from configs import Box, Ensemble, Pairs, load, resolve
-from configs.command import USER_ERROR, add, describe_fields, user_errors
-from sim import nbody, pairs
-from sim.agreement import Refused, together
+from configs.command import ConfigPath, Overrides, add, describe_fields
+from sim import nbody, pairs, set_commands
+from sim.agreement import together
 from sim.checkpoint import Cadence
 from sim.ensemble import Evolve, Member, members, refuse_or_find, simulate, simulate_steps
-from sim.memory import hosts_of
-from sim.parallel import Comm, MpiComm, SerialComm, n_threads_of_rank, set_threads
+from sim.launch import PROG, announce, one_voice, share_threads, world
+from sim.parallel import Comm, SerialComm, set_threads
 from sim.profile import Profile
-
-PROG = "python -m sim"
-MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""Variables with which launchers tell a process how many ranks it is one of."""
-FAILED = 1
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -46,8 +39,8 @@ def sim() -> None:
 
 @app.command("box", help="Run one box.\n\n\b\n" + "\n".join(describe_fields(Box)))
 def box(
-    config: Annotated[str, typer.Argument(help="YAML file of a box", metavar="CONFIG.yaml")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")] = None,
+    config: ConfigPath,
+    overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="folder of the snapshots and of box.json")] = Path("out/box"),
     threads: Annotated[int | None, typer.Option(help="threads of each rank; else its share of the cores")] = None,
     checkpoint_minutes: Annotated[float, typer.Option(help="write a checkpoint this often")] = 10.0,
@@ -81,38 +74,6 @@ def engine(box: Box, device: str, comm: Comm, profile: Profile) -> Evolve:
     on_device = importlib.import_module("sim.device")  # torch takes a second to import
     on_device.refuse(box, device)
     return partial(on_device.evolve, device=device)
-
-
-def world() -> Comm:
-    """The ranks that a launcher started, or one."""
-    return MpiComm() if any(int(os.environ.get(name, 1)) > 1 for name in MPI_SIZES) else SerialComm()
-
-
-@contextmanager
-def one_voice(comm: Comm) -> Iterator[None]:
-    """`user_errors` for ranks: what all refuse the first says; what only some raise ends all, with the same codes."""
-    if not isinstance(comm, MpiComm):
-        with user_errors(PROG):
-            yield
-        return
-    try:
-        yield
-    except Refused as error:
-        if comm.rank == 0:
-            print(f"{PROG}: {error}", file=sys.stderr)
-        raise SystemExit(USER_ERROR) from error
-    except BaseException as error:
-        is_users = isinstance(error, ValueError | FileNotFoundError) and not os.environ.get("DARKGLASS_TRACEBACK")
-        words = f"{PROG}: rank {comm.rank}: {error}\n" if is_users else traceback.format_exc()
-        print(words, end="", file=sys.stderr, flush=True)
-        comm.abort(USER_ERROR if is_users else FAILED)
-        raise
-
-
-def share_threads(comm: Comm) -> None:
-    """Divide the cores of a host among its ranks."""
-    hosts = hosts_of(comm)
-    set_threads(max(1, n_threads_of_rank() // hosts.count(hosts[comm.rank])))
 
 
 def run_box(config: Box, out: Path, comm: Comm, cadence: Cadence, evolve: Evolve) -> None:
@@ -154,14 +115,9 @@ def run_pairs(config: Pairs) -> None:
     announce(f"{config.out}: {len(pairs.read_manifest(config.out).shards)} shards", SerialComm())
 
 
-def announce(line: str, comm: Comm) -> None:
-    """Print `line` once."""
-    if comm.rank == 0:
-        print(line)
-
-
 add(app, Ensemble, run_ensemble, name="ensemble", prog=f"{PROG} ensemble", summary="Run many boxes, one by one.")
 add(app, Pairs, run_pairs, name="pairs", prog=f"{PROG} pairs", summary="Make the paired maps of an ensemble.")
+set_commands.add_to(app)
 
 
 if __name__ == "__main__":

@@ -233,10 +233,11 @@ def _touching(center, rotation, middles, box_size, width, depth):  # type: ignor
 def _place(fine, share, offset, row, middle, n_fine):  # type: ignore[no-untyped-def]
     """Table index of the first fine pixel of each cloud along one axis, and the share of the cloud in the next one.
 
-    The middle of the block [fine pixels] is split into a whole number and a rest: float32 holds no more than a block.
+    The middle of the block [fine pixels from the centre] is split into a whole number and a rest: float32 holds no more
+    than a block, and how wide the widest window is changes no bit of the others.
     """
-    at = middle + 0.5 * n_fine - 0.5
-    rest, first = np.float32(at - np.floor(at)), np.int32(np.floor(at)) + np.int32(1)
+    at = middle - 0.5 * (1 - n_fine % 2)
+    rest, first = np.float32(at - np.floor(at)), np.int32(np.floor(at)) + np.int32(1 + n_fine // 2)
     a, b, c = row
     for i in range(offset.shape[1]):
         u = a * offset[0, i] + b * offset[1, i] + c * offset[2, i] + rest
@@ -248,15 +249,14 @@ def _place(fine, share, offset, row, middle, n_fine):  # type: ignore[no-untyped
 @njit(cache=True, nogil=True)
 def _kept(fine, share, weight, n, n_fine, half_depth, n_dims, wraps):  # type: ignore[no-untyped-def]
     """Move the clouds that belong to the cube, and may touch a window, to the front; how many they are."""
-    low, high = 0.5 * n_fine - half_depth, 0.5 * n_fine + half_depth
-    kept = 0
+    middle, kept = 1 + n_fine // 2 - 0.5 * (1 - n_fine % 2), 0
     for i in range(n):
         j0, j1, j2 = fine[0, i], fine[1, i], fine[2, i]
         t0, t1, t2 = share[0, i], share[1, i], share[2, i]
         keep = _is_kept(j0, t0, n_fine, wraps) & _is_kept(j1, t1, n_fine, wraps)
         if n_dims == 2:
-            depth = j2 + np.float64(t2) - 0.5
-            keep &= (low <= depth) & (depth < high)
+            depth = j2 - middle + np.float64(t2)
+            keep &= (-half_depth <= depth) & (depth < half_depth)
         else:
             keep &= _is_kept(j2, t2, n_fine, wraps)
         fine[0, kept], fine[1, kept], fine[2, kept] = j0, j1, j2

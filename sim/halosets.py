@@ -9,7 +9,7 @@ files exist proves nothing. Knows nothing of workers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,7 @@ from pydantic import ValidationError
 from configs import Cutouts, Frozen, provenance
 from sim import paired, rotations
 from sim.cutouts import Windows, cutouts
-from sim.moments import Moments, total
-from sim.paired import Paired, Stopwatch
+from sim.paired import Outline, Paired, Stopwatch
 from sim.samples import (
     FORMAT,
     PRODUCT,
@@ -38,8 +37,10 @@ from sim.samples import (
 )
 from sim.shards import digest, file_hash
 from sim.splits import split
+from sim.statistics import moments_of, write_statistics
 
 Record = TypeVar("Record", bound=Frozen)
+Maker = Callable[[NDArray[np.int64]], Samples]
 
 
 def produce(config: Cutouts) -> Iterator[SimulationRecord]:
@@ -55,23 +56,24 @@ def produce_one(name: str, config: Cutouts) -> SimulationRecord:
     """Make what is missing of simulation `name`; errors as those of `paired.load`."""
     source = paired.source_hash(name, config)
     simulation = paired.load(name, config)
-    parts = [part(simulation, i, config, source) for i in range(n_parts(simulation, config))]
-    return finished(simulation, parts, config, source)
+    parts = [part(simulation, i, config, source) for i in range(n_parts(len(simulation.halos), config))]
+    return finished(simulation.outline, parts, config, source)
 
 
-def n_parts(simulation: Paired, config: Cutouts) -> int:
+def n_parts(n_halos: int, config: Cutouts) -> int:
     """Shards of a simulation: none without halos."""
-    return -(-len(simulation.halos) * config.n_orientations // config.samples_per_shard)
+    return -(-n_halos * config.n_orientations // config.samples_per_shard)
 
 
-def part(simulation: Paired, i: int, config: Cutouts, source: str) -> PartRecord:
-    """The record of shard `i` of a simulation, made unless it is whole."""
+def part(simulation: Paired, i: int, config: Cutouts, source: str, make: Maker | None = None) -> PartRecord:
+    """The record of shard `i` of a simulation, made (by `make`, where its samples come from elsewhere) unless whole."""
     recorded = completed_part(simulation.name, i, config, source)
     if recorded is not None:
         return recorded
     watch = Stopwatch()
     with watch.stage("cut"):
-        samples = made(simulation, sample_range(simulation, i, config), config)
+        which = sample_range(simulation, i, config)
+        samples = made(simulation, which, config) if make is None else make(which)
     path = config.out / f"{simulation.name}.{i:04d}.hdf5"
     with watch.stage("write"):
         write_shard(path, shard_of(simulation, samples, config))
@@ -159,23 +161,23 @@ def depth(config: Cutouts, box_size: float) -> float:
     return (config.depth or box_size) if config.n_dims == 2 else config.scales[-1]
 
 
-def finished(simulation: Paired, parts: Sequence[PartRecord], config: Cutouts, source: str) -> SimulationRecord:
+def finished(outline: Outline, parts: Sequence[PartRecord], config: Cutouts, source: str) -> SimulationRecord:
     """The record of a simulation of which all parts are made, written."""
     record = SimulationRecord(
-        simulation=simulation.name,
-        n_halos=len(simulation.halos),
+        simulation=outline.name,
+        n_halos=outline.n_halos,
         n_samples=sum(one.n_samples for one in parts),
-        box_size=simulation.dmo.box_size,
-        redshift=simulation.halos.redshift,
-        param_names=simulation.param_names,
-        catalog=paired.file_set_hash(paired.catalog_path(simulation.name, config)),
-        counts=dict(simulation.counts),
+        box_size=outline.box_size,
+        redshift=outline.redshift,
+        param_names=outline.param_names,
+        catalog=paired.file_set_hash(paired.catalog_path(outline.name, config)),
+        counts=dict(outline.counts),
         config=digest(recipe(config)),
         source=source,
         parts=tuple(sorted(parts, key=lambda one: one.part)),
-        seconds=dict(simulation.seconds),
+        seconds=dict(outline.seconds),
     )
-    write_record(config.out / f"{simulation.name}.json", record)
+    write_record(config.out / f"{outline.name}.json", record)
     return record
 
 
@@ -209,6 +211,15 @@ def _read(model: type[Record], path: Path) -> Record | None:
         return model.model_validate_json(path.read_text())
     except (FileNotFoundError, ValidationError):
         return None
+
+
+def completed_set(config: Cutouts) -> Manifest:
+    """Write the manifest of a set of which every simulation is complete; RuntimeError naming one that is not."""
+    records = {name: completed(name, config) for name in paired.names(config)}
+    for name, record in records.items():
+        if record is None:
+            raise RuntimeError(f"{config.out}: expected every simulation to be complete, {name} is not")
+    return write_manifest(config, [record for record in records.values() if record is not None])
 
 
 def write_manifest(config: Cutouts, records: Sequence[SimulationRecord]) -> Manifest:
@@ -245,13 +256,9 @@ def write_manifest(config: Cutouts, records: Sequence[SimulationRecord]) -> Mani
     )
     manifest = unhashed.model_copy(update={"hash": unhashed.content_hash()})
     write_record(config.out / "manifest.json", manifest)
+    if manifest.moments:
+        write_statistics(config.out, manifest.moments)
     return manifest
-
-
-def moments_of(parts: Sequence[PartRecord], simulations: Sequence[str]) -> dict[str, Moments]:
-    """Moments of every channel over the shards of some simulations, in the order of the shards."""
-    chosen = [one for one in parts if one.simulation in set(simulations)]
-    return {name: total(one.moments[name] for one in chosen) for name in (chosen[0].moments if chosen else ())}
 
 
 def seconds_of(records: Sequence[SimulationRecord]) -> dict[str, float]:

@@ -50,6 +50,25 @@ class Paired:
     counts: Mapping[str, int]
     seconds: Mapping[str, float]
 
+    @property
+    def outline(self) -> Outline:
+        """What a record says of it."""
+        sizes = (len(self.halos), self.dmo.box_size, self.halos.redshift)
+        return Outline(self.name, *sizes, self.param_names, self.counts, self.seconds)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A simulation without its particles."""
+
+    name: str
+    n_halos: int
+    box_size: float
+    redshift: float
+    param_names: tuple[str, ...]
+    counts: Mapping[str, int]
+    seconds: Mapping[str, float]
+
 
 @dataclass
 class Stopwatch:

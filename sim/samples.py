@@ -160,6 +160,12 @@ class Manifest(Frozen):
     seconds: dict[str, float]
     hash: str = ""
 
+    def words(self) -> str:
+        """What there is, in a line."""
+        n_samples = sum(entry.n_samples for entry in self.shards)
+        made = f"{n_samples} samples of {sum(self.halos.values())} halos in {len(self.halos)} simulations"
+        return f"{made}, {len(self.shards)} shards, hash {self.hash[:16]}"
+
     def content_hash(self) -> str:
         """SHA-256 of everything but commit, seconds and itself."""
         content = self.model_dump(mode="json", exclude={"commit", "seconds", "hash"})
