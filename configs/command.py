@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args
@@ -47,7 +47,7 @@ def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: st
             next(run for run in runs.values() if type(chosen) is run.model).function(chosen)
 
     fields = [line for kind, model in models.items() for line in (f"{key}={kind}:", *describe_fields(model, "  "))]
-    app.command(help=summary + "\n\n\b\n" + "\n".join(fields))(configured)
+    app.command(help=summary + "\n\n\b\n" + described(fields))(configured)
     app(prog_name=prog)
 
 
@@ -60,7 +60,7 @@ def add(
         with user_errors(prog):
             run(load(model, config, overrides or ()))
 
-    app.command(name, help=summary + "\n\n\b\n" + "\n".join(describe_fields(model)))(configured)
+    app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 
 
 @contextmanager
@@ -84,6 +84,11 @@ def describe_fields(model: type[Frozen], prefix: str = "") -> Iterator[str]:
         if not nested:
             default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
             yield f"{prefix}{name}: {field.description or ''} ({default})"
+
+
+def described(fields: Iterable[str]) -> str:
+    """Lines of fields for a help text, whose square brackets are no markup."""
+    return "\n".join(fields).replace("[", "\\[")
 
 
 def nested_models(annotation: Any) -> list[type[Frozen]]:

@@ -1,11 +1,15 @@
-"""Paired maps of an ensemble: halos, baryons and projections of each simulation, one Ray task a simulation."""
+"""Paired data sets: maps of whole boxes, one Ray task a simulation, or cutouts of halos (`product: cutouts`), whose
+simulations are held by actors.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from configs import Pairs
-from configs.command import command
+from configs import Cutouts, Pairs
+from configs.command import Run, command_of
+from ray_jobs import cutouts
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Progress, exit_if_any_failed, spread
@@ -33,4 +37,5 @@ def produce(config: Pairs) -> None:
 
 
 if __name__ == "__main__":
-    command(Pairs, produce, prog="python -m ray_jobs.produce", summary=__doc__)
+    runs: dict[str, Run[Any]] = {"maps": Run(Pairs, produce), "cutouts": Run(Cutouts, cutouts.produce)}
+    command_of("product", runs, prog="python -m ray_jobs.produce", summary=__doc__)

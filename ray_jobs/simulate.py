@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.exceptions import RayError, RayTaskError
 
 from configs import Box, Ensemble
 from configs.command import command
 from ray_jobs.cluster import connect
 from ray_jobs.comm import run_on_actors
+from ray_jobs.nodes import Node, live_nodes
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Outcome, Progress, exit_if_any_failed, last_line, spread
 from sim import ensemble
@@ -32,19 +32,6 @@ from sim.parallel import Comm
 
 SETTLE_S = 5.0
 """Pause before lost actors are made anew: Ray takes seconds to see that a node is gone."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """What a live node of the cluster has for us."""
-
-    n_cpus: int
-    memory: int
-
-    @property
-    def share(self) -> int:
-        """Bytes of memory a core."""
-        return self.memory // self.n_cpus
 
 
 @dataclass(frozen=True)
@@ -74,12 +61,6 @@ def simulate(config: Ensemble) -> None:
     n_made = len(missing) - len(failures)
     write_step(config.out, step="simulate", seconds=progress.seconds, n_items=n_made, item="box", config=config)
     exit_if_any_failed("simulate", failures)
-
-
-def live_nodes() -> list[Node]:
-    """The nodes that have cores."""
-    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return [Node(int(has["CPU"]), int(has.get("memory", 0))) for has in found if has.get("CPU", 0) >= 1]
 
 
 def planned(box: Box, nodes: Sequence[Node], n_ranks: int | None) -> Plan:

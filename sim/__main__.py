@@ -20,7 +20,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from configs import Box, Ensemble, Pairs, load, resolve
-from configs.command import ConfigPath, Overrides, add, describe_fields
+from configs.command import ConfigPath, Overrides, add, describe_fields, described
 from sim import nbody, pairs, set_commands
 from sim.agreement import together
 from sim.checkpoint import Cadence
@@ -37,7 +37,7 @@ def sim() -> None:
     """Simulations without Ray."""
 
 
-@app.command("box", help="Run one box.\n\n\b\n" + "\n".join(describe_fields(Box)))
+@app.command("box", help="Run one box.\n\n\b\n" + described(describe_fields(Box)))
 def box(
     config: ConfigPath,
     overrides: Overrides = None,

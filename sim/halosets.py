@@ -177,13 +177,13 @@ def finished(outline: Outline, parts: Sequence[PartRecord], config: Cutouts, sou
         parts=tuple(sorted(parts, key=lambda one: one.part)),
         seconds=dict(outline.seconds),
     )
-    write_record(config.out / f"{outline.name}.json", record)
+    write_record(record_path(outline.name, config), record)
     return record
 
 
 def completed(name: str, config: Cutouts) -> SimulationRecord | None:
     """The record of simulation `name` if it has every sample that the catalogue asks for, whole."""
-    record = _read(SimulationRecord, config.out / f"{name}.json")
+    record = _read(SimulationRecord, record_path(name, config))
     if record is None or record.config != digest(recipe(config)):
         return None
     catalog = paired.catalog_path(name, config)
@@ -193,6 +193,11 @@ def completed(name: str, config: Cutouts) -> SimulationRecord | None:
     held = [completed_part(name, one.part, config, record.source) for one in record.parts]
     whole = tuple(held) == record.parts and n_samples == record.n_samples == sum(one.n_samples for one in record.parts)
     return record if whole else None
+
+
+def record_path(name: str, config: Cutouts) -> Path:
+    """Where the record of simulation `name` is when all its shards were made."""
+    return config.out / f"{name}.json"
 
 
 def completed_part(name: str, i: int, config: Cutouts, source: str) -> PartRecord | None:

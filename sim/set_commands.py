@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from configs import Cutouts, load, resolve
-from configs.command import ConfigPath, Overrides, describe_fields, user_errors
+from configs.command import ConfigPath, Overrides, describe_fields, described, user_errors
 from sim import context, halosets, vdm_bind
 from sim.agreement import together
 from sim.launch import FAILED, PROG, one_voice, share_threads, world
@@ -21,7 +21,7 @@ from sim.shares import Made, gathered, incomplete, make, shares
 from sim.statistics import STATISTICS
 
 Item = TypeVar("Item")
-FIELDS = "\n\n\b\n" + "\n".join(describe_fields(Cutouts))
+FIELDS = "\n\n\b\n" + described(describe_fields(Cutouts))
 Folder = Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]
 
 

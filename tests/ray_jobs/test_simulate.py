@@ -14,7 +14,8 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed")
 
 from configs import Box, Cosmology, Ensemble
-from ray_jobs.simulate import Node, planned
+from ray_jobs.nodes import Node
+from ray_jobs.simulate import planned
 from sim import ensemble
 from sim.checkpoint import Cadence
 from sim.memory import in_words
