@@ -9,7 +9,13 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / ".venv-peers"
-IMPORTS = {"pysco": "pysco", "jaxpm": "jaxpm.pm", "pylians": "MAS_library, Pk_library"}
+IMPORTS = {
+    "pysco": "pysco",
+    "jaxpm": "jaxpm.pm",
+    "pylians": "MAS_library, Pk_library",
+    "kdcount": "kdcount.cluster",
+    "yt_fof": "yt_astro_analysis.halo_analysis.halo_finding.fof.EnzoFOF",
+}
 """What shows that a peer is there. The first import of PySCo compiles its kernels, which takes minutes."""
 
 

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.worker import Particles, Vectors, memory, peak_memory, seconds, serve, wrapped
-from configs import Box, Cosmology
-from sim import nbody, spectra
+from configs import Baryons, Box, Cosmology
+from sim import halos, nbody, rotations, spectra
+from sim.baryons import Tracer, displaced
+from sim.blocks import Blocks
+from sim.cosmology import mean_density
+from sim.cutouts import Windows, cutouts
 from sim.friends import group_labels
 from sim.mesh import Assignment, order_by_rows, paint, sort
 from sim.power import linear_power
@@ -163,7 +167,44 @@ def friends(folder: str, linking: float, n_timed: int, out: str) -> dict[str, An
     return {"seconds": spent, "held_bytes": held}
 
 
+def species(folder: str, n_cutouts: int) -> dict[str, Any]:
+    """Write both sides of the particles in a folder, the centres of their heaviest halos, and rotations, to a file."""
+    given = Particles.load(folder)
+    mass, cosmology = mean_density(PLANCK) * given.box_size**3 / given.n**3, PLANCK
+    pos = wrapped(given.pos, given.box_size)
+    found = halos.find(pos, mass, given.box_size, omega_m=PLANCK.omega_m)
+    sides = displaced(pos, mass, found, cosmology, Baryons(), given.box_size, seed=1)
+    tracers = [Tracer(sides.dmo_pos, np.full(len(pos), mass, np.float32)), sides.dark_matter, sides.gas, sides.stars]
+    arrays = {f"{key}{i}": getattr(one, key) for i, one in enumerate(tracers) for key in ("pos", "mass")}
+    centers = found.center[np.arange(n_cutouts) % 20]
+    turns = np.array([rotations.named("benchmark", i) for i in range(n_cutouts)])
+    np.savez(f"{folder}/species.npz", box_size=given.box_size, centers=centers, turns=turns, **arrays)
+    return {"n_particles": [len(one.pos) for one in tracers]}
+
+
+def cut(folder: str, factors: list[int], n_pixels: int, n_target: int, n_timed: int, out: str) -> dict[str, Any]:
+    """Seconds of each cutout of four species, what one holds beyond the particles, and seconds to sort these once."""
+    data = np.load(f"{folder}/species.npz")
+    box_size, centers, turns = float(data["box_size"]), data["centers"], data["turns"]
+    own = [(data[f"pos{i}"], data[f"mass{i}"]) for i in range(4)]
+    few = Blocks.of(own[0][0][:100], own[0][1][:100], box_size)
+    scales = tuple(box_size * factor / factors[-1] for factor in factors)
+    wide, near = (Windows(some, n_pixels, box_size) for some in (scales, scales[:n_target]))
+    cutouts(few, centers[0], turns[0], wide)
+    before, begin = memory(), time.perf_counter()
+    blocks = [Blocks.of(pos, mass, box_size) for pos, mass in own]
+    sorting, found, last = time.perf_counter() - begin, [], []
+    for center, turn in list(zip(centers, turns, strict=True))[: n_timed + 1]:
+        begin = time.perf_counter()
+        last = [cutouts(one, center, turn, near if i else wide)[0] for i, one in enumerate(blocks)]
+        found.append(time.perf_counter() - begin)
+    np.save(out, np.array([maps[0] for maps in last]))
+    own_bytes = sum(pos.nbytes + mass.nbytes for pos, mass in own)
+    held = {"held_bytes": peak_memory() - before, "own_bytes": own_bytes}
+    return {"seconds": found[1:], "sorting": sorting, **held}
+
+
 if __name__ == "__main__":
     jobs: list[Callable[..., dict[str, Any]]]
-    jobs = [particles, step, hold, run, compare, cold, table, deposit, power, friends]
+    jobs = [particles, step, hold, run, compare, cold, table, deposit, power, friends, species, cut]
     serve({job.__name__: job for job in jobs})
