@@ -53,7 +53,10 @@ def read(path: Path, box: Box) -> Halos:
     """
     found = _read(path, masses=True)
     redshift = found.stated["redshift"]
-    return listed(found.center, converted(found.mass, found.overdensity, redshift), None, box)
+    try:
+        return listed(found.center, converted(found.mass, found.overdensity, redshift), None, box)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def converted(mass: Array, overdensity: float, redshift: float) -> Array:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sim.hdf import SUFFIXES
 
-
 _LEFT_BY_YT = ".hsml"
 """Smoothing lengths that yt leaves beside the files that it has opened."""
 
