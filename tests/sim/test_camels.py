@@ -132,6 +132,12 @@ def swapped(suite: Suite) -> None:
         shutil.copytree(suite.dmo / name, suite.hydro / name)
 
 
+def exchanged(suite: Suite) -> None:
+    (suite.dmo / "SB35_1").rename(suite.dmo / "other")
+    (suite.hydro / "SB35_1").rename(suite.dmo / "SB35_1")
+    (suite.dmo / "other").rename(suite.hydro / "SB35_1")
+
+
 def other_dmo(suite: Suite) -> None:
     shutil.rmtree(suite.dmo / "SB35_1")
     shutil.copytree(suite.dmo / "SB35_0", suite.dmo / "SB35_1")
@@ -160,7 +166,8 @@ OMEGA, HUBBLE = (f"{camels_like.draw(0, 1)[name]:.9g}" for name in ("Omega0", "H
         (table(f"SB35_1 {OMEGA}", "SB35_1 0.4321"), "SB35_1: omega_m: .*DMO.* says .*the parameter table says 0.4321"),
         (table(f" {HUBBLE} ", " 0.4321 "), "SB35_1: h: .*DMO.* says .*the parameter table says 0.4321"),
         (other_dmo, "SB35_1: omega_m: .*DMO.* says .*hydro.* says"),
-        (swapped, "SB35_1: .*hydro.*: expected dark_matter and gas, got dark_matter"),
+        (swapped, "SB35_1: .*hydro.*: expected gas and dark_matter, got dark_matter"),
+        (exchanged, "SB35_1: .*DMO.*: expected dark_matter alone, got gas, dark_matter, stars, black_holes"),
         (masses("dmo", 0.985), "SB35_1: .*DMO.*: expected a mass of .* within 1 %"),
         (masses("hydro", 1.015), "SB35_1: .*hydro.*: expected a mass of .* within 1 %"),
     ],

@@ -279,10 +279,11 @@ def csv(path: Path, ours: Catalog, *, radius: bool) -> Path:
     return path
 
 
+@pytest.mark.parametrize("redshift", [0.0, 2.220446049250313e-16])
 @pytest.mark.parametrize("radius", [True, False])
-def test_csv_is_exact(tmp_path: Path, radius: bool) -> None:
+def test_csv_is_exact(tmp_path: Path, radius: bool, redshift: float) -> None:
     path = csv(tmp_path / "halos.csv", catalog(), radius=radius)
-    check_same(catalogs.read(path, box_size=BOX, redshift=0.0), catalog(), rtol=1e-15)
+    check_same(catalogs.read(path, box_size=BOX, redshift=redshift), catalog(), rtol=1e-15)
     assert catalogs.stated(path) == {}
 
 
