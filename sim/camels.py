@@ -109,15 +109,9 @@ def check(pair: Pair) -> None:
         "the parameter table": pair.cosmology,
     }
     for quantity in _stated(dmo):
-        _refuse_difference(
-            pair.name, quantity, {who: numbers[quantity] for who, numbers in said.items() if quantity in numbers}
-        )
-    for path, header, expected in ((pair.dmo, dmo, {"dark_matter"}), (pair.hydro, hydro, {"dark_matter", "gas"})):
-        held = {species for species, i in gadget.PART_TYPES.items() if header.totals[i]}
-        if held & {"dark_matter", "gas"} != expected:
-            raise ValueError(
-                f"{pair.name}: {path}: expected {' and '.join(sorted(expected))}, got {', '.join(sorted(held))}"
-            )
+        values = {who: numbers[quantity] for who, numbers in said.items() if quantity in numbers}
+        _refuse_difference(pair.name, quantity, values)
+    _refuse_species(pair, dmo, hydro)
     _refuse_masses(pair, dmo.omega_m * RHO_CRITICAL * dmo.box_size**3)
 
 
@@ -140,6 +134,15 @@ def _refuse_difference(name: str, quantity: str, values: Mapping[str, float]) ->
     for who, value in others:
         if catalogs.differ(quantity, value, expected):
             raise ValueError(f"{name}: {quantity}: {first} says {expected:.6g}, {who} says {value:.6g}")
+
+
+def _refuse_species(pair: Pair, dmo: Header, hydro: Header) -> None:
+    """ValueError unless one side is dark matter alone and the other has gas."""
+    alone, both = ([species for species, i in gadget.PART_TYPES.items() if header.totals[i]] for header in (dmo, hydro))
+    if alone != ["dark_matter"]:
+        raise ValueError(f"{pair.name}: {pair.dmo}: expected dark_matter alone, got {', '.join(alone)}")
+    if not {"gas", "dark_matter"} <= set(both):
+        raise ValueError(f"{pair.name}: {pair.hydro}: expected gas and dark_matter, got {', '.join(both)}")
 
 
 def _refuse_masses(pair: Pair, expected: float) -> None:

@@ -28,7 +28,7 @@ N_CONVERTED = 1 << 20
 _FLAGS = ("Sfr", "Cooling", "StellarAge", "Metals", "Feedback", "DoublePrecision")
 _FORMATION = "GFM_StellarFormationTime"
 
-Block = Mapping[str, NDArray[Any]]
+_Block = Mapping[str, NDArray[Any]]
 
 
 def write(
@@ -253,14 +253,14 @@ def _any_has(found: list[Header], name: str) -> bool:
     return False
 
 
-def _blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, Block]]:
+def _blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, _Block]]:
     """The data sets `names` of one type, N_CONVERTED particles at a time, file after file; all are checked first."""
     for header in found:
         _check_group(header, i_type, names)
     return _checked_blocks(found, i_type, names)
 
 
-def _checked_blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, Block]]:
+def _checked_blocks(found: list[Header], i_type: int, names: Sequence[str]) -> Iterator[tuple[Header, _Block]]:
     for header in found:
         if header.counts[i_type]:
             # Read in here and not by the caller: what HDF5 cannot read then names the file.
@@ -279,7 +279,7 @@ def _check_group(header: Header, i_type: int, names: Sequence[str]) -> None:
             hdf.check_dataset(file, header.path, f"PartType{i_type}/{name}", shape)
 
 
-def _positions(header: Header, i_type: int, block: Block) -> NDArray[np.float32]:
+def _positions(header: Header, i_type: int, block: _Block) -> NDArray[np.float32]:
     """Mpc/h, wrapped."""
     try:
         # A quotient by 1000 in float64 rounds to the float32 that was written; a product by .001 may not.
@@ -288,7 +288,7 @@ def _positions(header: Header, i_type: int, block: Block) -> NDArray[np.float32]
         raise ValueError(f"{header.path}: PartType{i_type}: {error}") from error
 
 
-def _masses(header: Header, block: Block) -> NDArray[np.float32]:
+def _masses(header: Header, block: _Block) -> NDArray[np.float32]:
     """Msun/h; ValueError when one is negative or not finite."""
     mass = (block["Masses"] * np.float64(header.units.mass)).astype(np.float32)
     if not (mass.min() >= 0 and mass.max() < np.inf):
@@ -296,7 +296,7 @@ def _masses(header: Header, block: Block) -> NDArray[np.float32]:
     return mass
 
 
-def _formed(header: Header, block: Block) -> NDArray[np.bool_]:
+def _formed(header: Header, block: _Block) -> NDArray[np.bool_]:
     """(n,) which particles are no wind."""
     if _FORMATION not in block:
         return np.ones(len(block["Coordinates"]), bool)

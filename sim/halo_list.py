@@ -16,6 +16,8 @@ from sim.units import RHO_CRITICAL
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_NOW = 1e-6
+"""Snapshots of today say redshifts like 2e-16."""
 _SPHERE_FACTOR = 0.3
 """The median halo whose mass is further than this from that of its sphere is in other units."""
 
@@ -31,7 +33,7 @@ class Box:
     @property
     def sphere_density(self) -> float | None:
         """200 times the critical density of flat LCDM, Msun/h in a comoving (Mpc/h)^3; None where it is not known."""
-        if self.redshift == 0:
+        if abs(self.redshift) < _NOW:
             return OVERDENSITY * RHO_CRITICAL
         if self.omega_m is None:
             return None

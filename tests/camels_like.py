@@ -134,20 +134,26 @@ def hydro_species(world: Universe, seed: int) -> dict[int, Columns]:
     f_b, box = world.omega_b / world.omega_m, world.box_size
     dark = world.dmo + rng.normal(0, 0.01, world.dmo.shape)
     gas = world.dmo + rng.normal(0, 0.05, world.dmo.shape)
-    masses = np.full(len(gas), f_b * world.mass)
+    weights = rng.uniform(0.5, 1.5, len(gas))
+    masses = f_b * world.mass * weights / weights.mean()
+    holes = []
     starry = np.zeros(len(gas), bool)
     for i, center in enumerate(world.centers):
         members = np.flatnonzero(world.clump == i)
         members = members[np.argsort(distance(world.dmo[members], center, box))]
         starry[members[: len(members) // 3]] = True
         masses[members[-1]] /= 2
+        holes.append(masses[members[-1]])
     time = np.where(np.arange(starry.sum()) % 5 == 4, -0.9, 0.5)
-    holes = np.full(len(world.centers), f_b * world.mass / 2)
     return {
         0: {"pos": gas[~starry] % box, "mass": masses[~starry]},
         1: {"pos": dark % box},
         4: {"pos": gas[starry] % box, "mass": masses[starry], "GFM_StellarFormationTime": time.astype("f4")},
-        5: {"pos": world.centers, "mass": holes, "BH_Mass": (holes / 2 / MASS_UNIT).astype("f4")},
+        5: {
+            "pos": world.centers,
+            "mass": np.array(holes),
+            "BH_Mass": np.array(holes, "f4") / np.float32(2 * MASS_UNIT),
+        },
     }
 
 

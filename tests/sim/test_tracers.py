@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,22 @@ def test_blocks_do_not_show(hydro: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(same(found[name], expected[name]) for name in expected)
 
 
+def test_memory_is_that_of_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single file is not read whole before it is converted."""
+    suite = camels_like.write_suite(tmp_path, 1, n_particles=48, n_files=1)
+    path = suite.hydro / "SB35_0" / "snap_090.hdf5"
+    monkeypatch.setattr(gadget, "N_CONVERTED", 2048)
+    tracemalloc.start()
+    try:
+        found = snapshot.read_tracers(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    held = sum(tracer.pos.nbytes + np.asarray(tracer.mass).nbytes for tracer in found.values())
+    assert held > 2e6
+    assert peak < 1.2 * held
+
+
 def test_units_of_the_file_are_used(tmp_path: Path) -> None:
     path = written(tmp_path)
     expected = snapshot.read_tracers(path)
@@ -208,6 +225,7 @@ def shorter(name: str) -> Damage:
         (put("PartType0/Coordinates", np.inf), "PartType0: expected finite positions"),
         (put("PartType0/Masses", -1.0), "expected finite Masses >= 0"),
         (put("PartType0/Masses", np.nan), "expected finite Masses >= 0"),
+        (put("PartType0/Masses", np.inf), "expected finite Masses >= 0"),
         (header("Omega0", 0.0), "0 < Omega0 <= 1"),
         (header("HubbleParam", 67.1), "HubbleParam from 0.1 to 2"),
         (header("MassTable", np.full(6, -1.0)), "masses >= 0"),
