@@ -5,9 +5,10 @@
 Rows `tiled ...`: one thread each, the same four species (dark matter only; dark matter, gas and stars) of 128^3
 particles in 50 Mpc/h on 512^2 fine pixels, the same halos and rotations; `tiled` is benchmarks/peers/tiled.py, numpy
 and Pylians' CIC. Both give the narrowest window of every species and the wider ones of the first, or all windows of
-all. Memory is what a process holds beyond the particles it read, over the size of these. Rows `fof ...`: groups of 128^3
-particles, the same threads; the groups must be the same. Times are the MINIMUM over rounds in turns; ratio > 1: ours is
-better. The other rows show how the cost grows, and the triad of this machine beside the bytes that a cutout reads.
+all. Memory is what a process holds beyond the particles it read, over the size of these. Rows `fof ...`: groups of
+128^3 particles, the same threads; the groups must be the same. Times are the MINIMUM over rounds in turns; ratio > 1:
+ours is better. The other rows show how the cost grows, and the triad of this machine beside
+the bytes that a cutout reads.
 """
 
 from __future__ import annotations

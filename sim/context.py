@@ -12,33 +12,35 @@ from configs import Cutouts
 from sim import halosets, paired
 from sim.cutouts import Windows, cutouts
 from sim.paired import Paired
-from sim.samples import PartRecord, Samples, Shard, SimulationRecord, read_shard
+from sim.samples import Manifest, PartRecord, Samples, Shard, SimulationRecord, read_manifest, read_shard
 
 
-def refuse_other_set(old: Cutouts, config: Cutouts) -> None:
-    """ValueError unless `config` asks for the set of `old` with one wider window, or several, after those it has."""
-    held = halosets.recipe(old)
-    wanted = halosets.recipe(config) | {"scales": held["scales"]}
-    different = [key for key in held if held[key] != wanted[key]]
-    if different:
-        key = different[0]
-        raise ValueError(f"add-context: expected the {key} of the finished set, {held[key]}, got {wanted[key]}")
-    if config.scales[: len(old.scales)] != old.scales or len(config.scales) == len(old.scales):
-        raise ValueError(f"scales: expected {old.scales} and wider ones after them, got {config.scales}")
+def widened(folder: Path, config: Cutouts) -> Iterator[SimulationRecord]:
+    """Make the set of `config` from the finished set in `folder`: byte for byte what making it at once gives.
 
-
-def widened(old: Cutouts, config: Cutouts) -> Iterator[SimulationRecord]:
-    """Make the set of `config` from the finished set of `old`: byte for byte what making it at once gives.
-
-    Yields the record of every simulation, then writes the manifest. ValueError as `refuse_other_set`, or when a
-    simulation of `old` is not complete.
+    Yields the record of every simulation, then writes the manifest. ValueError unless `config` asks for the finished
+    set with wider windows after those that it has, or when a simulation of it is not complete.
     """
-    refuse_other_set(old, config)
+    held = read_manifest(folder)
+    refuse_other_set(held, config)
+    old = config.model_copy(update={"out": folder, "scales": held.scales})
     records = []
     for name in paired.names(config):
         records.append(halosets.completed(name, config) or _widened(name, old, config))
         yield records[-1]
     halosets.write_manifest(config, records)
+
+
+def refuse_other_set(held: Manifest, config: Cutouts) -> None:
+    """ValueError unless `config` differs from what made a set by nothing but wider windows after those that it has."""
+    wanted = halosets.recipe(config) | {"scales": held.config["scales"]}
+    for key, value in wanted.items():
+        if value != held.config.get(key):
+            raise ValueError(
+                f"add-context: expected the {key} of the finished set, {held.config.get(key)}, got {value}"
+            )
+    if config.scales[: len(held.scales)] != held.scales or len(config.scales) == len(held.scales):
+        raise ValueError(f"scales: expected {held.scales} and wider ones after them, got {config.scales}")
 
 
 def _widened(name: str, old: Cutouts, config: Cutouts) -> SimulationRecord:
@@ -62,8 +64,3 @@ def _with_context(shard: Shard, simulation: Paired, config: Cutouts) -> Samples:
     windows = Windows(scales, config.n_pixels, box_size, config.depth, config.n_dims)
     more = cutouts(simulation.dmo, held.halo_center, held.rotation, windows)[:, 1:]
     return replace(held, large_scale=np.concatenate([held.large_scale, more], axis=1))
-
-
-def finished_set(folder: Path, config: Cutouts, n_scales: int) -> Cutouts:
-    """The configuration of the finished set in `folder` that `config` widens: its first `n_scales` windows."""
-    return config.model_copy(update={"out": folder, "scales": config.scales[:n_scales]})

@@ -74,10 +74,8 @@ def finish(config: Cutouts, failures: list[tuple[str, str]]) -> None:
 def widen(old: Folder, config: ConfigPath, overrides: Overrides = None) -> None:
     with user_errors(PROG):
         asked = load(Cutouts, config, overrides or ())
-        held = read_manifest(resolve(old))
-        records = context.widened(context.finished_set(resolve(old), asked, len(held.scales)), asked)
-        for record in track(records, len(held.halos), "add-context"):
-            del record
+        n = len(read_manifest(resolve(old)).halos)
+        sum(1 for _ in track(context.widened(resolve(old), asked), n, "add-context"))
         print(f"{asked.out}: {read_manifest(asked.out).words()}")
 
 
