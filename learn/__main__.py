@@ -1,15 +1,19 @@
-"""Training and judgement on one machine: `python -m learn train|evaluate CONFIG.yaml key=value ...`."""
+"""Training and judgement on one machine: `python -m learn train|evaluate CONFIG.yaml key=value ...`, `preview SET`."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Train
-from configs.command import add
+from configs import Evaluate, Train, resolve
+from configs.command import add, user_errors
 from learn import checkpoint
 from learn.evaluate import evaluate, show
+from learn.preview import write_preview
 from learn.track import tracked
 from learn.train import fit, is_complete
 
@@ -41,6 +45,11 @@ def judge(config: Evaluate) -> None:
     show(evaluate(config))
 
 
+def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
+    with user_errors(f"{PROG} preview"):
+        print(write_preview(resolve(folder)) or f"{folder}: nothing to draw: cubes, or no halo")
+
+
 def judgement(step: int, metrics: dict[str, float]) -> str:
     """The validation of a step on one line."""
     values = (f"{name.removeprefix('val/')} {value:.4g}" for name, value in metrics.items() if name.startswith("val/"))
@@ -54,6 +63,7 @@ def main() -> None:
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = "Judge a checkpoint on held-out simulations, beside baselines."
     add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 
 

@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from configs import Cutouts
+from learn.preview import write_preview
 from ray_jobs.cluster import connect
 from ray_jobs.nodes import live_nodes
 from ray_jobs.record import write_step
@@ -124,7 +125,7 @@ def produce(config: Cutouts) -> None:
     write_step(config.out, step="produce", seconds=progress.seconds, n_items=n_made, item="sample", config=config)
     exit_if_any_failed("produce", crew.failures)
     manifest = halosets.write_manifest(config, list(records.values()))
-    print(f"produce: {manifest.words()}", flush=True)
+    print(f"produce: {manifest.words()}; a look at them: {write_preview(config.out)}", flush=True)
 
 
 def completed(name: str, config: Cutouts) -> SimulationRecord | None:
