@@ -47,9 +47,8 @@ def preview_figure(manifest: Manifest, folder: Path) -> Figure:
         titles = [f"DMO, {scale:g} Mpc/h" for scale in manifest.scales] + ["hydro dark matter", "gas", "stars"]
         for axes, title in zip(grid[0], titles, strict=True):
             axes.set_title(title, fontsize=9)
-        figure.suptitle(
-            f"{manifest.words()}\nheaviest halo of {len(rows)} simulations, z = {manifest.redshift:g}; Σ [{UNIT}]"
-        )
+        shown = f"the heaviest halo of {len(rows)} simulations, z = {manifest.redshift:g}; Σ [{UNIT}]"
+        figure.suptitle(f"{manifest.words()}\n{shown}")
     return figure
 
 
