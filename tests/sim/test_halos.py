@@ -24,7 +24,19 @@ from sim.halos import Catalog, find
 from sim.parallel import SERIAL, Comm, n_threads_of_rank, set_threads
 from sim.units import RHO_CRITICAL
 
-FIELDS = ("center", "mass_fof", "n_particles", "m200c", "r200c", "vel", "m200m", "r200m")
+FIELDS = (
+    "center",
+    "mass_fof",
+    "n_particles",
+    "m200c",
+    "r200c",
+    "vel",
+    "m200m",
+    "r200m",
+    "concentration",
+    "spin",
+    "shape",
+)
 
 
 def halos(pos: Positions, **options: Any) -> Catalog:
@@ -50,17 +62,18 @@ def test_order_of_particles_is_irrelevant() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize("particles", ["clustered", "filament", "percolating", "shuffled"])
+@pytest.mark.parametrize("particles", ["clustered", "filament", "percolating", "shuffled", "described"])
 def test_the_catalogue_does_not_depend_on_the_ranks(particles: str, size: int) -> None:
     """On every rank it is that of one rank, bit for bit, with halos and spheres across edges and round the box."""
     pos = np.concatenate([clustered(), filament(400), clump((15.99, 0.02, 5), 300, seed=30)])
     linking = {"percolating": 1.2, "filament": 0.8}.get(particles, 0.4)
+    more = {"properties": True, "center": "most_bound"} if particles == "described" else {}
     rng = np.random.default_rng(8)
     vel, ids = rng.normal(0, 300, pos.shape).astype(np.float32), rng.permutation(len(pos)).astype(np.uint64)
     owner = rng.integers(0, size, len(pos)) if particles == "shuffled" else slab_owners(pos, size)
 
     def find_here(comm: Comm, pos: Positions, vel: Positions, ids: NDArray[np.uint64]) -> Catalog:
-        return halos(pos, vel=vel, ids=ids, linking_length=linking, min_particles=10, m200m=True, comm=comm)
+        return halos(pos, vel=vel, ids=ids, linking_length=linking, min_particles=10, m200m=True, comm=comm, **more)
 
     expected = find_here(SERIAL, pos, vel, ids)
     for found in on_ranks(owner, size, find_here, pos, vel, ids):
@@ -101,14 +114,14 @@ def test_mpi_is_serial(repository: Path, tmp_path: Path) -> None:
 
 def test_the_catalogue_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     pos = clustered()
-    expected = halos(pos, vel=pos, m200m=True)
+    expected = halos(pos, vel=pos, m200m=True, properties=True)
     n_threads = n_threads_of_rank()
     set_threads(1)
-    alone = halos(pos, vel=pos, m200m=True)
+    alone = halos(pos, vel=pos, m200m=True, properties=True)
     set_threads(n_threads)
     for module in (cells, friends):
         monkeypatch.setattr(module, "n_threads_of_rank", lambda: 5)
-    for found in (alone, halos(pos, vel=pos, m200m=True)):
+    for found in (alone, halos(pos, vel=pos, m200m=True, properties=True)):
         assert_identical(found, expected)
 
 
@@ -248,6 +261,20 @@ def test_an_nfw_halo_has_its_own_mass(nfw: Callable[..., Positions], concentrati
     np.testing.assert_allclose(periodic(found.center[0] - [15.9, 0.05, 8]), 0, rtol=0, atol=0.02 * r200c)
 
 
+def test_properties_are_found_where_they_are_asked_for(nfw: Callable[..., Positions]) -> None:
+    pos = np.concatenate([nfw(5000, 1.0, 8.0, center=(3, 4, 5)), clump((12, 12, 12), 30, size=0.02)])
+    mass = 200 * RHO_CRITICAL * 4 / 3 * np.pi / 5000
+    still, moving = (find(pos, mass, BOX, omega_m=0.3, properties=True, vel=vel) for vel in (None, pos))
+    plain = find(pos, mass, BOX, omega_m=0.3, vel=pos)
+    assert plain.concentration is plain.spin is plain.shape is still.spin is None
+    for one in (moving.concentration, moving.shape, moving.spin):
+        assert one is not None
+        assert (one[0] > 0).all()
+        assert (one[1] == 0).all()
+    np.testing.assert_allclose(moving.concentration[0], 8, rtol=0.15)  # type: ignore[index]
+    np.testing.assert_array_equal(still.concentration, moving.concentration)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("gap", [0.5, 0.95, 1.2])
 def test_a_sphere_takes_what_other_ranks_hold(nfw: Callable[..., Positions], gap: float) -> None:
     """A halo whose centre is `gap` R200c from the edge of its slab; what lies beyond counts for M200c and M200m."""
@@ -349,6 +376,7 @@ def n_enclosed(distance: NDArray[Any], volume: float, n_most: int) -> int:
         ({"critical_density": 0.0}, "critical_density > 0"),
         ({"vel": np.ones((3, 3))}, r"vel of shape \(4, 3\), got \(3, 3\)"),
         ({"ids": np.ones(4)}, "4 integer ids"),
+        ({"center": "mean"}, "center densest or most_bound, got mean"),
     ],
 )
 def test_nonsense_is_refused(change: dict[str, Any], words: str) -> None:
