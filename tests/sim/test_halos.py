@@ -225,6 +225,15 @@ def test_the_centre_of_a_bridged_group_is_that_of_its_heavier_clump() -> None:
     np.testing.assert_allclose(found.center[0], [4, 8, 8], rtol=0, atol=0.02)
 
 
+def test_the_centre_may_be_the_most_bound_member() -> None:
+    """A dense clump in a heavier one: a sphere shrinks onto the first, the potential is lowest in the other."""
+    pos = np.concatenate([clump((8, 8, 8), 1200, size=0.15), clump((8.5, 8, 8), 400, size=0.09, seed=1)])
+    bound = halos(pos, center="most_bound").center[0]
+    assert (pos == bound.astype(np.float32)).all(axis=1).any()
+    assert np.linalg.norm(bound - [8, 8, 8]) < 0.15
+    assert np.linalg.norm(halos(pos).center[0] - bound) > 0
+
+
 def test_a_group_too_thin_has_no_radius() -> None:
     """A lattice whose spacing is below the linking length and whose density is below 200 times critical."""
     lattice = np.stack(np.meshgrid(*[np.arange(4, 6, 0.25)] * 3), -1).reshape(-1, 3).astype(np.float32)

@@ -59,6 +59,19 @@ def test_an_ellipsoid_has_its_axes(axes: tuple[float, float, float]) -> None:
     assert 0 < found[1] <= found[0] <= 1
 
 
+def test_the_shape_is_that_of_the_reduced_tensor() -> None:
+    """Round inside, flat outside, mirrored so that its axes are those of the box: the ratios reproduce themselves."""
+    octant = np.abs(np.concatenate([0.3 * nfw(300, 6.0), nfw(300, 6.0, 1) * [1, 0.6, 0.3]]))
+    signs = np.stack(np.meshgrid(*[[-1, 1]] * 3), -1).reshape(-1, 1, 3)
+    offset = (signs * octant).reshape(-1, 3)
+    found = np.array([1, *members(offset).shape()[0]])
+    square = ((offset / found) ** 2).sum(axis=1)
+    inside = square < 1
+    axes = np.sqrt((offset[inside] ** 2 / square[inside, None]).sum(axis=0))
+    np.testing.assert_allclose(axes / axes[0], found, rtol=0, atol=2e-3)
+    assert 0.4 < found[2] < 0.9
+
+
 @pytest.mark.parametrize("redshift", [0.0, 1.5])
 @pytest.mark.parametrize("ball", [1.0, 0.6])
 def test_a_sphere_that_turns_like_a_solid_has_its_spin(redshift: float, ball: float) -> None:
