@@ -1,8 +1,8 @@
 """Halos of a particle-mesh box as they would be without its softening: their masses M200c, and where particles lie.
 
-The force mesh makes a halo puffy, but it takes no mass further than a few cells: that within REACH cells of a centre is
-right. There the halo is put back: an NFW profile of the mean concentration, which outside R200c goes on above the
-mean density, and holds the mass found within the reach. Knows nothing of baryons and of how halos were found.
+A particle-mesh run makes a halo puffy, but takes no mass out of a sphere of REACH times its resolution. There the halo
+is put back: an NFW profile of the mean concentration, which outside R200c goes on above the mean density, and holds the
+mass found in that sphere. Knows nothing of baryons and of how halos were found.
 
 Rules, none of which depends on the order of the particles:
 
@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from configs import Cosmology
+from configs import Box, Cosmology
 from sim import profiles
 from sim.cells import by_key
 from sim.cosmology import critical_density, mean_density
@@ -33,8 +33,8 @@ Positions = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 REACH = 3.5
-"""Mesh cells. Against a mesh of twice the cells, mass within 2 cells is 0-4 % low and within 2.5 it is right; 3.5 make
-the counts of M200c right on 2 and on 3 cells a particle, which 2.5 leave 5 and 15 % low."""
+"""In units of the resolution. Mass within 2.5 of them is that of a mesh of twice the cells to 2 %; with 3.5 the counts
+of M200c and the power of the repaired box are best (`benchmarks.halos`, which counts; LOG.md)."""
 
 _BISECTIONS = 60
 _TOLERANCE = 1e-9
@@ -66,6 +66,14 @@ class _Universe:
         return profiles.nfw_enclosed(x, c) + self.around * np.maximum(x**3 - 1, 0)
 
 
+def resolution_of(box: Box) -> float:
+    """Side of a cell of the force mesh [Mpc/h], but not less than half a mean separation: finer meshes do not help.
+
+    With a reach in cells, meshes of 3 cells a particle would keep too few halos and too little power.
+    """
+    return max(1 / box.mesh_factor, 0.5) * box.box_size / box.n_particles
+
+
 def repaired(
     pos: Positions,
     mass: float,
@@ -79,10 +87,10 @@ def repaired(
     """The particles where they would be without softening, and the catalogue with their M200c, again from the largest.
 
     `pos` (n, 3) in [0, box_size) Mpc/h, particles of equal `mass` Msun/h, `catalog` the halos found in them,
-    `resolution` the side of a force-mesh cell in Mpc/h: 0 changes no position and no mass. The mean concentration is
-    multiplied by `concentration_factor` (h,), in the order of `catalog`, when there is one. The new catalogue's
-    concentration is that of the profile given to each halo; halos whose R200c the mesh resolves keep their masses, and
-    M200m is mended like M200c. ValueError when the reach is not below half the box.
+    `resolution` in Mpc/h that of the run (see `resolution_of`): 0 changes no position and no mass. The mean
+    concentration is multiplied by `concentration_factor` (h,), in the order of `catalog`, when there is one. The new
+    catalogue's concentration is that of the profile given to each halo; halos whose R200c is beyond the reach keep
+    their masses; M200m is mended like M200c. ValueError when the reach is not below half the box.
     """
     reach = _reach(resolution, catalog.box_size)
     factor = np.ones(len(catalog)) if concentration_factor is None else concentration_factor
@@ -230,8 +238,8 @@ def _before(a, b):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _reached(sought, low, high, c, around):  # type: ignore[no-untyped-def]
-    """Where between `low` and `high`, in R200c, the enclosed mass is `sought`: by Newton, or halves where that fails."""
-    x, last = (low + high) / 2, high
+    """Where between `low` and `high`, in R200c, the enclosed mass is `sought`: by Newton, or by halves."""
+    x = (low + high) / 2
     for _ in range(_BISECTIONS):
         value, slope = _enclosed(x, c, around)
         if value < sought:
