@@ -32,7 +32,7 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.spatial import cKDTree
 
 from configs import Box, Cosmology, provenance
-from sim import halos, nbody, profiles, snapshot, spectra
+from sim import friends, halos, nbody, profiles, snapshot, spectra
 from sim.cosmology import particle_mass
 from sim.halos import Catalog
 from sim.power import nonlinear_power
@@ -48,14 +48,18 @@ PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=
 VIRIAL = 116.2
 """Density of a CompaSO halo over critical: 200 / (18 pi^2) of Bryan & Norman 1998 for omega_m = 0.3152."""
 KINDS = ("FOF", "200c", "virial")
+DEFINITIONS = {"200c": "200c", "virial": "vir"}
+"""What colossus calls a kind."""
 SIZES = np.array([20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000])
+COMPLETE = SIZES >= 50
+"""CompaSO's catalogue begins at 35 particles."""
 BOX_SIZES = (50.0, 64.0)
 MESH_FACTORS = (2, 3)
 STAGES = ("as found", "repaired", "found again")
 ALLOWED = 0.15
 """How far counts of halos of 300 particles may be off Tinker08, on top of Poisson."""
-K_EDGES = np.geomspace(0.4, 12, 16)
-X_EDGES = np.geomspace(0.05, 4, 19)
+K_EDGES = np.geomspace(0.5, 12, 13)
+X_EDGES = np.geomspace(0.05, 2, 16)
 STACKED = (300, 2000)
 """Particles within R200c of the halos that are stacked."""
 N_MESH = 320
@@ -111,8 +115,10 @@ def compared(path: Path) -> Compared:
     )
     virial = ordered_like(virial, found)
     ours = {"FOF": found.n_particles.astype(float), "200c": found.m200c / mass, "virial": virial.m200c / mass}
-    tinker = {name: expected_counts(mass, box.box_size, name[:4]) for name in ("200c", "virial")}
-    matched = matches(n, center, mass, found, ours)
+    tinker = {name: expected_counts(mass, box.box_size, definition) for name, definition in DEFINITIONS.items()}
+    group = friends.group_labels(matter.pos, box.box_size, 0.2 * box.box_size / len(matter.pos) ** (1 / 3))
+    _, nearest = cKDTree(matter.pos, boxsize=box.box_size).query(center)
+    matched = matches(n, center, mass, found, ours, np.bincount(group)[group[nearest]])
     return Compared(above(n), {name: above(sizes) for name, sizes in ours.items()}, tinker, matched)
 
 
@@ -128,14 +134,15 @@ def above(n: Array) -> Array:
     return np.asarray((n[:, None] > SIZES).sum(axis=0), np.float64)
 
 
-def matches(n: Array, center: Array, mass: float, found: Catalog, ours: dict[str, Array]) -> Matched:
-    """Each CompaSO halo of more than 100 particles and our nearest one."""
-    n, center = n[n > 100], center[n > 100]
+def matches(
+    n: Array, center: Array, mass: float, found: Catalog, ours: dict[str, Array], group: NDArray[np.int64]
+) -> Matched:
+    """Each CompaSO halo of more than 100 particles and our nearest; `group` is the size of our group at its centre."""
+    center, group, n = center[n > 100], group[n > 100], n[n > 100]
     radius = np.cbrt(n * mass / (800 / 3 * np.pi * RHO_CRITICAL))
     distance, nearest = cKDTree(found.center, boxsize=found.box_size).query(center)
     good = distance < 0.5 * radius
-    group = np.cbrt(found.mass_fof[nearest] / (800 / 3 * np.pi * RHO_CRITICAL * PLANCK.omega_m))
-    bridged = np.count_nonzero(~good & (distance < 2 * group))
+    bridged = int(np.count_nonzero(~good & (group > n)))
     ratio = {name: (sizes[nearest] / n)[good] for name, sizes in ours.items()}
     return Matched(len(n), bridged, n[good], (distance / radius)[good], ratio)
 
@@ -144,7 +151,6 @@ def expected_counts(mass: float, box_size: float, definition: str) -> Array:
     """Halos above SIZES times `mass` after Tinker et al. 2008."""
     parameters = {"flat": True, "H0": 100 * PLANCK.h, "Om0": PLANCK.omega_m, "Ob0": PLANCK.omega_b}
     colossus.setCosmology("here", **parameters, sigma8=PLANCK.sigma8, ns=PLANCK.n_s, relspecies=False, persistence="")
-    definition = "vir" if definition.startswith("vir") else definition
     log_m = np.linspace(np.log(SIZES[0] * mass), np.log(3e16), 2000)
     density = mass_function.massFunction(np.exp(log_m), 0.0, mdef=definition, model="tinker08", q_out="dndlnM")
     beyond = cumulative_trapezoid(density[::-1], -log_m[::-1], initial=0)[::-1]
@@ -263,20 +269,19 @@ def row(name: str, worst: float, allowed: float, unit: str) -> dict[str, Any]:
 def draw_compared(result: Compared, path: Path) -> None:
     """Counts, counts over CompaSO's, and masses of the halos that match."""
     figure, (top, middle, right) = plt.subplots(1, 3, figsize=(12.5, 4), layout="constrained")
-    top.errorbar(SIZES, result.theirs, result.theirs**0.5, fmt="ko", ms=4, capsize=2, label="CompaSO")
+    sizes, theirs = SIZES[COMPLETE], result.theirs[COMPLETE]
+    top.errorbar(sizes, theirs, theirs**0.5, fmt="ko", ms=4, capsize=2, label="CompaSO")
     for i, name in enumerate(KINDS):
-        top.plot(SIZES, result.ours[name], f"C{i}-", label=f"ours, {name}")
-        error = result.theirs**-0.5 * np.sqrt(result.ours[name] / result.theirs)
-        middle.errorbar(
-            SIZES * (0.97 + 0.03 * i), result.ours[name] / result.theirs, error, fmt=f"C{i}o-", ms=4, capsize=2
-        )
+        ours = result.ours[name][COMPLETE]
+        top.plot(sizes, ours, f"C{i}-", label=f"ours, {name}")
+        middle.errorbar(sizes * (0.97 + 0.03 * i), ours / theirs, ours**0.5 / theirs, fmt=f"C{i}o-", ms=4, capsize=2)
     for style, name in (("C1:", "200c"), ("C2:", "virial")):
-        top.plot(SIZES, result.tinker[name], style, label=f"Tinker08, {name}")
-    middle.fill_between(SIZES, 1 - result.theirs**-0.5, 1 + result.theirs**-0.5, color="0.9", lw=0)
+        top.plot(sizes, result.tinker[name][COMPLETE], style, label=f"Tinker08, {name}")
+    middle.fill_between(sizes, 1 - theirs**-0.5, 1 + theirs**-0.5, color="0.9", lw=0)
     top.set(xscale="log", yscale="log", xlabel="particles, more than", ylabel="halos in (32 Mpc/h)$^3$")
     middle.set(xscale="log", ylim=(0.4, 1.7), xlabel="particles, more than", ylabel="halos, ours over CompaSO's")
     for i, name in ((1, "200c"), (2, "virial")):
-        right.plot(result.matched.size, result.matched.ratio[name], f"C{i}.", label=f"M of {name}")
+        right.plot(result.matched.size, result.matched.ratio[name], f"C{i}.", label=f"ours, {name}")
     right.axhline(1, color="0.6", lw=1)
     right.set(xscale="log", ylim=(0.4, 1.6), xlabel="particles of the CompaSO halo", ylabel="mass, ours over CompaSO's")
     top.legend(fontsize=8)
@@ -298,7 +303,7 @@ def draw_repaired(found: dict[int, Repaired], path: Path) -> None:
             for style, name in (("s:", "as found"), ("o-", "repaired")):
                 with_error(axis, middles(edges), values[name], f"C{i}{style}")
     counts.set(xscale="log", ylim=(0, 1.5), xlabel="particles in M200c, more than", ylabel="halos over Tinker08 200c")
-    density.set(xscale="log", ylim=(0, 1.6), xlabel="r / R200c", ylabel="density over NFW and the mean")
+    density.set(xscale="log", ylim=(0, 1.8), xlabel="r / R200c", ylabel="density over NFW and the mean")
     power.set(xscale="log", ylim=(0, 1.3), xlabel="k [h/Mpc]", ylabel="P(k) over HMCode2020")
     for axis in (density, power):
         axis.axhline(1, color="0.6", lw=1)
@@ -307,7 +312,8 @@ def draw_repaired(found: dict[int, Repaired], path: Path) -> None:
 
 
 def with_error(axis: Axes, x: Array, rows: Array, style: str) -> None:
-    """The mean of the boxes, and its error."""
+    """The mean of the pairs of boxes, and its error."""
+    rows = rows.reshape(-1, 2, len(x)).mean(axis=1)
     error = rows.std(axis=0) / np.sqrt(max(len(rows) - 1, 1))
     axis.errorbar(x, rows.mean(axis=0), error, fmt=style, ms=4, capsize=2, lw=1.2)
 

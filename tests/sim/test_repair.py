@@ -81,6 +81,23 @@ def test_a_puffy_halo_becomes_nfw_again(center: Array) -> None:
     np.testing.assert_allclose(again.m200m[0], found.m200m[0], rtol=0.01)  # type: ignore[index]
 
 
+def test_at_a_redshift_the_critical_density_and_the_concentration_are_those_of_then() -> None:
+    """What NFW of that time encloses within the reach, in any arrangement, gives its mass and its profile."""
+    density = 200 * RHO_CRITICAL * (0.3 + 0.7 / 8)
+    radius = np.cbrt(MASS / density * 0.75 / np.pi)
+    c, around = float(profiles.concentration(MASS, 1.0)), 0.3 * RHO_CRITICAL / density
+    grid = np.geomspace(1e-4, REACH * CELL / radius, 2000)
+    inside = profiles.nfw_enclosed(grid, c) + around * np.maximum(grid**3 - 1, 0)
+    vector = np.random.default_rng(4).standard_normal((round(N * inside[-1]), 3))
+    vector *= np.random.default_rng(5).random((len(vector), 1)) * REACH * CELL / np.linalg.norm(vector, axis=1)[:, None]
+    pos, listed = (MIDDLE + vector).astype(np.float32), catalog((MIDDLE, N))
+    moved, found = repaired(pos, PARTICLE, listed, COSMOLOGY, resolution=CELL, redshift=1.0)
+    np.testing.assert_allclose(found.m200c, MASS, rtol=1e-3)
+    np.testing.assert_allclose(found.r200c, radius, rtol=1e-3)
+    held = np.searchsorted(np.sort(distance(moved, MIDDLE)), grid[grid > 0.05] * radius) / N
+    np.testing.assert_allclose(held, inside[grid > 0.05], rtol=0.01)
+
+
 def test_a_halo_that_is_nfw_already_stays() -> None:
     pos = clump(MIDDLE)
     moved, found = repaired(pos, PARTICLE, catalog((MIDDLE, N)), COSMOLOGY, resolution=CELL)
@@ -106,6 +123,14 @@ def test_no_resolution_limit_no_change() -> None:
     moved, found = repaired(pos, PARTICLE, listed, COSMOLOGY, resolution=0)
     np.testing.assert_array_equal(moved, pos)
     np.testing.assert_allclose(found.m200c, listed.m200c, rtol=1e-12)
+
+
+def test_without_halos_nothing_changes() -> None:
+    pos = clump(MIDDLE, n=100)
+    none = Catalog(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), BOX)
+    moved, found = repaired(pos, PARTICLE, none, COSMOLOGY, resolution=CELL)
+    np.testing.assert_array_equal(moved, pos)
+    assert len(found) == 0
 
 
 def test_nothing_moves_outside_the_reach_or_through_it() -> None:
@@ -202,7 +227,7 @@ def test_the_resolution_is_a_mesh_cell_or_half_a_separation(factor: int, cell: f
 
 def test_a_particle_mesh_run_has_the_halos_that_colossus_expects() -> None:
     """Of at least 100 particles, in the catalogue and in the repaired particles; as found it has a third of them."""
-    box = Box(cosmology=COSMOLOGY, box_size=40.0, n_particles=80, seed=2, fixed_amplitude=True)
+    box = Box(cosmology=COSMOLOGY, box_size=32.0, n_particles=64, seed=2, fixed_amplitude=True)
     for state in nbody.run(box):
         last = state.pos
     mass = particle_mass(box)
