@@ -347,6 +347,34 @@ def test_a_real_box_has_the_halos_of_its_catalogue(real_data: Path) -> None:
     assert 0.75 < np.median(found.m200c[nearest[large]] / (n_compaso[large] * matter.mass)) < 1.05
 
 
+def test_spheres_of_the_density_of_compaso_have_its_masses(real_data: Path) -> None:
+    """116 times critical: counts within 1.5 Poisson errors above 100 particles, masses halo by halo within 5 %.
+
+    What we miss lies inside larger groups of ours: CompaSO parts halos that friends-of-friends joins.
+    """
+    path = real_data / "nbody" / "abacus_n64" / "mini_n64_l32_z0.npz"
+    box = snapshot.read(path)
+    matter = box.particles["dark_matter"]
+    assert isinstance(matter.mass, float)
+    density = RHO_CRITICAL * 116.2 / 200
+    found = find(matter.pos, matter.mass, box.box_size, omega_m=box.omega_m, critical_density=density)
+    with np.load(path) as data:
+        n_compaso, center = data["halo_N"].astype(int), data["halo_x_unitbox"] % 1 * box.box_size
+    for n in (100, 150, 200, 300, 500):
+        theirs = (n_compaso > n).sum()
+        assert abs((found.m200c > n * matter.mass).sum() - theirs) < 1.5 * theirs**0.5
+    large = n_compaso > 100
+    distance, nearest = cKDTree(found.center, boxsize=box.box_size).query(center[large])
+    same = distance < 0.5 * np.cbrt(n_compaso[large] * matter.mass / (800 / 3 * np.pi * RHO_CRITICAL))
+    ratio = found.m200c[nearest[same]] / (n_compaso[large][same] * matter.mass)
+    assert same.mean() > 0.9
+    assert abs(np.median(ratio) - 1) < 0.05
+    assert np.subtract(*np.percentile(ratio, [84, 16])) / 2 < 0.05
+    label = friends.group_labels(matter.pos, box.box_size, 0.2 * box.box_size / len(matter.pos) ** (1 / 3))
+    _, particle = cKDTree(matter.pos, boxsize=box.box_size).query(center[large][~same])
+    assert (np.bincount(label)[label[particle]] > n_compaso[large][~same]).all()
+
+
 def test_masses_of_a_real_box_are_those_of_brute_force(real_data: Path) -> None:
     """M200c and M200m of 60 halos of AbacusSummit's box from the distances of all particles, sorted by numpy."""
     box = snapshot.read(real_data / "nbody" / "abacus_n64" / "mini_n64_l32_z0.npz")
