@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit, prange
@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 
 from sim import friends
 from sim.cells import Positions, by_key, taken
+from sim.centers import CORE, densest, most_bound
 from sim.extents import Extents
 from sim.friends import Groups
 from sim.parallel import SERIAL, Comm
 from sim.spheres import Spheres
+from sim.structure import Members
 from sim.units import RHO_CRITICAL
 
 OVERDENSITY = 200.0
 """Mean density inside R200c over the critical density, and inside R200m over the mean density."""
 
-_SHRINK = 0.9
 _GROW = 1.5
-_CORE = 10
-"""Fewer particles than this are noise: no centre and no density is taken from them."""
+_SOFTENING = 0.1
+"""Of the potential that finds the most bound member, over the linking length."""
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -42,6 +43,8 @@ class Catalog:
     [Msun/h] and r200c (h,) [comoving Mpc/h] of all matter around the centre, 0 where no sphere of 10 to twice the
     group's particles reaches the density; vel (h, 3) [km/s] mean peculiar velocity of the group, None without
     velocities; m200m (h,) and r200m (h,) as m200c and r200c, for the mean density, None when they were not asked for.
+    concentration (h,) c200c, spin (h,) lambda' and shape (h, 2) b/a and c/a of the group within R200c, as `structure`
+    defines them and 0 where it has too few particles; None when they were not asked for.
     """
 
     center: Array
@@ -53,6 +56,9 @@ class Catalog:
     vel: Array | None = None
     m200m: Array | None = None
     r200m: Array | None = None
+    concentration: Array | None = None
+    spin: Array | None = None
+    shape: Array | None = None
 
     def __len__(self) -> int:
         return len(self.mass_fof)
@@ -67,6 +73,8 @@ def find(
     redshift: float = 0.0,
     critical_density: float | None = None,
     m200m: bool = False,
+    properties: bool = False,
+    center: Literal["densest", "most_bound"] = "densest",
     linking_length: float = 0.2,
     min_particles: int = 20,
     vel: NDArray[np.floating[Any]] | None = None,
@@ -75,30 +83,40 @@ def find(
 ) -> Catalog:
     """Halos of n particles of equal `mass` [Msun/h] that fill the box: pos (n, 3) Mpc/h, vel (n, 3) km/s.
 
-    `linking_length` is in mean particle separations. The centre is that of a sphere that shrinks onto the heaviest part
-    of the group (Power et al. 2003, sec. 2.5). R200c is the innermost radius at which the mean density around it falls
-    through 200 times `critical_density` [Msun/h in a comoving (Mpc/h)^3], by default that of flat LCDM at `redshift`,
-    and M200c that volume times that density; R200m and M200m are those of 200 times the mean density.
+    `linking_length` is in mean particle separations. The `center` is that of a sphere that shrinks onto the heaviest
+    part of the group, or the member with the lowest potential of the group (see `centers`). R200c is the innermost
+    radius at which the mean density around it falls through 200 times `critical_density` [Msun/h in a comoving
+    (Mpc/h)^3], by default that of flat LCDM at `redshift`, and M200c that volume times that density; R200m and M200m
+    are those of 200 times the mean density. With `properties` the catalogue has concentrations, shapes and, where there
+    are velocities, spins at `redshift`.
 
     Ranks may hold any particles, and slabs along x cost least; each gets the whole catalogue, the same to the last bit
     on any number of ranks when the unique `ids` (n,) are given (without, they count particles from rank to rank).
     ValueError for positions outside the box.
     """
     _refuse(mass=mass, linking_length=linking_length, min_particles=min_particles, critical_density=critical_density)
+    if center not in ("densest", "most_bound"):
+        raise ValueError(f"halos: expected center densest or most_bound, got {center}")
     pos, ids = friends.checked(pos, box_size, comm), friends.identities(ids, len(pos), comm)
     n = int(comm.allreduce(np.array([len(pos)]))[0])
     linking = linking_length * box_size / max(n, 1) ** (1 / 3)
     groups = friends.groups(pos, box_size, linking, ids=ids, comm=comm)
     found = _gathered(groups, _Particles(pos, ids, _columns(vel, len(pos))), min_particles, comm)
-    center, n_particles = np.asarray(_centers(found.rows.pos, found.start, box_size)), np.diff(found.start)
+    where = (found.rows.pos, found.start, box_size)
+    centers = densest(*where) if center == "densest" else most_bound(*where, softening=_SOFTENING * linking)
+    n_particles = np.diff(found.start)
     critical = _critical_density(omega_m, redshift) if critical_density is None else critical_density
     matter = _Matter(Spheres.of(pos, box_size, n), Extents.of(pos, box_size, comm), mass, comm)
-    columns = {"center": center, "mass_fof": mass * n_particles, "n_particles": n_particles}
-    columns |= matter.spheres_of(center, n_particles, OVERDENSITY * critical, "200c")
+    columns = {"center": centers, "mass_fof": mass * n_particles, "n_particles": n_particles}
+    columns |= matter.spheres_of(centers, n_particles, OVERDENSITY * critical, "200c")
     if m200m:
-        columns |= matter.spheres_of(center, n_particles, OVERDENSITY * omega_m * RHO_CRITICAL, "200m")
+        columns |= matter.spheres_of(centers, n_particles, OVERDENSITY * omega_m * RHO_CRITICAL, "200m")
     if vel is not None:
         columns["vel"] = np.asarray(_means(found.rows.vel, found.start))
+    if properties:
+        members = Members(found.rows.pos, found.start, centers, columns["r200c"], box_size)
+        columns |= {"concentration": members.concentration(), "shape": members.shape()}
+        columns |= {} if vel is None else {"spin": members.spin(found.rows.vel, mass, redshift)}
     return Catalog(**_sorted(columns, found.label, comm), box_size=box_size)
 
 
@@ -212,7 +230,7 @@ class _Matter:
         radius, left = np.zeros(len(center)), np.arange(len(center))
         while self.comm.allreduce(np.array([len(left)]))[0]:
             start, squares = self._squares(center[left], reach[left])
-            radius[left] = _crossings(start, squares, reach[left], volume, _CORE)
+            radius[left] = _crossings(start, squares, reach[left], volume, CORE)
             left = left[(radius[left] >= reach[left]) & (reach[left] < half)]
             reach[left] = np.minimum(_GROW * reach[left], half)
         return radius
@@ -260,53 +278,6 @@ def _means(values, start):  # type: ignore[no-untyped-def]
                 means[h, axis] += values[i, axis]
         means[h] /= start[h + 1] - start[h]
     return means
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _centers(pos, start, box_size):  # type: ignore[no-untyped-def]
-    """Centre of each group (h, 3): mean of the sphere that shrinks until it holds 1 % of the group."""
-    centers = np.empty((len(start) - 1, 3))
-    for h in prange(len(start) - 1):
-        n = start[h + 1] - start[h]
-        offset = np.empty((n, 3))
-        origin = pos[start[h]]
-        for i in range(n):
-            for axis in range(3):
-                d = np.float64(pos[start[h] + i, axis]) - np.float64(origin[axis])
-                offset[i, axis] = d - box_size * np.rint(d / box_size)
-        center = _shrunk(offset, max(_CORE, n // 100))
-        for axis in range(3):
-            centers[h, axis] = (origin[axis] + center[axis]) % box_size
-    return centers
-
-
-@njit(cache=True, nogil=True)
-def _shrunk(offset, n_last):  # type: ignore[no-untyped-def]
-    """Mean of the last sphere with at least `n_last` of the points `offset` (n, 3)."""
-    center = np.zeros(3)
-    held, mean, _ = _sphere(offset, center, np.inf)
-    center = mean
-    held, mean, square = _sphere(offset, center, np.inf)
-    while held >= n_last and square > 0.0:
-        center = mean
-        held, mean, square = _sphere(offset, center, square * _SHRINK**2)
-    return center
-
-
-@njit(cache=True, nogil=True)
-def _sphere(offset, center, square):  # type: ignore[no-untyped-def]
-    """Points within the root of `square` of `center`: how many, their mean, the largest of their squared distances."""
-    held, largest, mean = 0, 0.0, np.zeros(3)
-    for i in range(len(offset)):
-        distance = 0.0
-        for axis in range(3):
-            distance += (offset[i, axis] - center[axis]) ** 2
-        if distance <= square:
-            held += 1
-            largest = max(largest, distance)
-            for axis in range(3):
-                mean[axis] += offset[i, axis]
-    return held, mean / max(held, 1), largest
 
 
 @njit(cache=True, nogil=True, parallel=True)

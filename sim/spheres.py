@@ -63,6 +63,16 @@ class Spheres:
         _own(center, radius, self.order, owner, distance, *self._cells)
         return owner, distance
 
+    def nearest(self, center: Array, size: Array, reach: float) -> tuple[Integers, Array]:
+        """The centre (n,) within `reach` that is nearest in units of its `size` (h,), the first of equals, and how far.
+
+        -1 and 0 where none is.
+        """
+        owner = np.full(len(self.pos), -1)
+        distance = np.zeros(len(self.pos))
+        _compete(center, size, reach, self.order, owner, distance, *self._cells)
+        return owner, distance
+
     def shells(self, center: Array, radius: Array, edges: Array, owner: Integers) -> Integers:
         """How many particles without owner lie in each shell of each centre: (h, m - 1) for m `edges` over `radius`."""
         counts = np.zeros((len(center), len(edges) - 1), np.int64)
@@ -198,6 +208,17 @@ def _own(center, radius, order, owner, distance, pos, start, first, n_cells, box
             if owner[p] < 0:
                 owner[p] = h
                 distance[p] = _norm(offset[i])
+
+
+@njit(cache=True)
+def _compete(center, size, reach, order, owner, distance, pos, start, first, n_cells, box_size):  # type: ignore[no-untyped-def]
+    found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
+    for h in range(len(center)):
+        for i in range(_within(center[h], reach, pos, start, first, n_cells, box_size, found, offset)):
+            p, away = order[found[i]], _norm(offset[i])
+            if owner[p] < 0 or away / size[h] < distance[p] / size[owner[p]]:
+                owner[p] = h
+                distance[p] = away
 
 
 @njit(cache=True)

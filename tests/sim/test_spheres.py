@@ -34,6 +34,18 @@ def test_a_particle_belongs_to_the_first_sphere_that_contains_it() -> None:
     np.testing.assert_array_equal(distance[~owned], 0)
 
 
+def test_a_particle_goes_to_the_centre_nearest_in_units_of_its_size() -> None:
+    reach = 2.0
+    near = np.less(DISTANCE, reach)
+    scaled = np.where(near, DISTANCE / RADIUS[:, None], np.inf)
+    expected = np.where(near.any(axis=0), scaled.argmin(axis=0), -1)
+    owner, distance = Spheres.of(POS, BOX).nearest(CENTER, RADIUS, reach)
+    np.testing.assert_array_equal(owner, expected)
+    away = np.where(expected >= 0, DISTANCE[expected, np.arange(len(POS))], 0)
+    np.testing.assert_allclose(distance, away, rtol=1e-9)
+    assert np.count_nonzero(near.sum(axis=0) > 1) > 100
+
+
 @pytest.mark.parametrize("slab", [(0.0, BOX), (0.0, 3.0), (4.1, 4.2), (6.5, BOX), (2.0, 2.0)])
 def test_squares_are_the_distances_within_reach(slab: tuple[float, float]) -> None:
     """Of the particles at hand: all of the box, or a slab of it, whose spheres reach through the edges of the box."""
