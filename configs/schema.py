@@ -165,7 +165,10 @@ class Baryons(Frozen):
     tau: float = Field(-1.376, ge=-3, lt=0, description="low-mass slope of the stellar fraction")
     eta: float = Field(0.1, ge=0, le=1, description="high-mass slope of the total stellar fraction")
     eta_delta: float = Field(0.22, ge=0, le=1, description="extra high-mass slope of the central galaxy")
+    inner_gas: float = Field(0.1, ge=0, le=1, description="cold inner gas over the mass of the central galaxy at z=0")
     scatter: float = Field(0.15, ge=0, le=1, description="halo-to-halo scatter of log10 m_c [dex]")
+    scatter_central: float = Field(0.16, ge=0, le=1, description="halo-to-halo scatter of the central galaxy [dex]")
+    scatter_c: float = Field(0.14, ge=0, le=1, description="halo-to-halo scatter of the concentration [dex]")
 
 
 class Pairs(Frozen):
