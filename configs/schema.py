@@ -130,13 +130,19 @@ class Box(Frozen):
 
 
 class Ensemble(Frozen):
-    """Many boxes that differ in seed and in the parameters named in `vary` (a scrambled Sobol design)."""
+    """Many boxes that differ in seed and in the parameters named in `vary` (a scrambled Sobol design), or a CAMELS set."""
 
     box: Box = Field(description="the template: each member takes its own seed and varied parameters")
     n_boxes: int = Field(ge=1, le=100_000, description="how many simulations")
     seed: int = Field(ge=0, lt=2**31, description="seed of the design and of the seeds of the boxes")
     vary: dict[Literal["omega_m", "omega_b", "h", "n_s", "sigma8", "m_nu", "w0", "wa"], Interval] = Field(
         default_factory=dict, description="cosmological parameter -> [low, high]"
+    )
+    camels: Literal["CV", "1P", "LH", "SB35"] | None = Field(
+        None, description="the set of CAMELS whose first n_boxes these are, instead of `vary`"
+    )
+    camels_table: Location | None = Field(
+        None, description="published CosmoAstroSeed table of that set; None: a design of our own over its ranges"
     )
     out: Location = Field(description="folder of the simulations, one folder each")
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed box is tried again")
@@ -148,6 +154,10 @@ class Ensemble(Frozen):
     @model_validator(mode="after")
     def intervals_rise(self) -> Self:
         refuse_empty_intervals("vary", self.vary)
+        if self.camels is not None and self.vary:
+            raise ValueError(f"vary: nothing beside camels={self.camels}, got {', '.join(self.vary)}")
+        if self.camels_table is not None and self.camels is None:
+            raise ValueError(f"camels: the set that camels_table={self.camels_table.name} is of, got None")
         return self
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import quad
@@ -55,7 +57,7 @@ def test_numbers_and_masses_follow_the_mass_function() -> None:
     np.testing.assert_allclose(counts.mean(), expected, atol=4 * np.sqrt(expected / 300))
     np.testing.assert_allclose(counts.var(), expected, rtol=0.3)
     edges = np.log([0.015, 0.05, 0.2, 0.7])
-    shares = np.array([quad(shape, *pair)[0] for pair in zip(edges, edges[1:], strict=False)])
+    shares = np.array([quad(shape, *pair)[0] for pair in itertools.pairwise(edges)])
     got = np.histogram(np.log(found.mass / (KNEE * central)), edges)[0]
     np.testing.assert_allclose(got / got.sum(), shares / shares.sum(), atol=0.02)
 
