@@ -130,7 +130,7 @@ class Box(Frozen):
 
 
 class Ensemble(Frozen):
-    """Many boxes that differ in seed and in the parameters named in `vary` (a scrambled Sobol design), or a CAMELS set."""
+    """Many boxes that differ in seed and in what `vary` names (a scrambled Sobol design), or a set of CAMELS."""
 
     box: Box = Field(description="the template: each member takes its own seed and varied parameters")
     n_boxes: int = Field(ge=1, le=100_000, description="how many simulations")
@@ -179,6 +179,20 @@ class Baryons(Frozen):
     scatter: float = Field(0.15, ge=0, le=1, description="halo-to-halo scatter of log10 m_c [dex]")
     scatter_central: float = Field(0.16, ge=0, le=1, description="halo-to-halo scatter of the central galaxy [dex]")
     scatter_c: float = Field(0.14, ge=0, le=1, description="halo-to-halo scatter of the concentration [dex]")
+
+
+class Enthalpy(Frozen):
+    """Baryons by an effective potential, for tests out of distribution (Dai et al. 2018; Dai & Seljak 2020)."""
+
+    cell: float = Field(0.2, gt=0, le=10, description="largest cell of the mesh of the potential [Mpc/h]")
+    smoothing: float = Field(0.3, ge=0, le=10, description="Gaussian radius of the density that matters [Mpc/h]")
+    alpha: float = Field(0.003, ge=0, le=100, description="strength of the displacement [(Mpc/h)^2]")
+    gamma: float = Field(0.75, gt=0, le=3, description="power of the density that the potential is")
+    k_large: float = Field(0.3, ge=0, description="wave number of scales too large to feel the potential [h/Mpc]")
+    k_small: float = Field(6.0, gt=0, description="wave number of scales too small to feel it [h/Mpc]")
+    star_density: float = Field(100.0, gt=0, description="smoothed density over the mean above which there are stars")
+    star_slope: float = Field(0.5, gt=0, le=4, description="how fast the stellar share of baryons rises with density")
+    star_share: float = Field(0.5, ge=0, lt=1, description="largest share of baryons in stars")
 
 
 class Pairs(Frozen):

@@ -231,8 +231,8 @@ def _finish(member: Member, partial: Path, final: Path) -> None:
     outputs.finish(member.box, partial)
     shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)
     record = {"box": member.box.model_dump(mode="json"), "provenance": provenance()}
-    if member.camels is not None:
-        record["camels"] = _named(member)
+    camels = _named(member)
+    record |= {} if camels is None else {"camels": camels}
     with replacing(partial / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
     if is_complete(member, final.parent):

@@ -128,11 +128,11 @@ def test_a_table_that_is_none_is_refused_by_name(tmp_path: Path, text: str, mess
 
 
 def test_what_is_no_vector_is_refused() -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
         designs.read_table(Path("nowhere.txt"))
     with pytest.raises(ValueError, match=r"expected 35 parameters, got shape \(6,\)"):
         designs.checked(np.ones(6))
-    with pytest.raises(ValueError, match="expected one of Omega0, .*A_AGN2, got A_SN3"):
+    with pytest.raises(ValueError, match=r"expected one of Omega0, .*A_AGN2, got A_SN3"):
         designs.vector_of({"A_SN3": 1.0})
-    with pytest.raises(ValueError, match="expected Omega0 from 0.1 to 0.5, got nan"):
+    with pytest.raises(ValueError, match=r"expected Omega0 from 0\.1 to 0\.5, got nan"):
         designs.vector_of({"Omega0": float("nan")})

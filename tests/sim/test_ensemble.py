@@ -93,7 +93,7 @@ def test_the_camels_parameters_are_on_disk_and_another_set_is_refused(tmp_path: 
 def test_a_camels_set_is_varied_by_nothing_else() -> None:
     with pytest.raises(ValueError, match="vary: nothing beside camels=CV, got omega_m, sigma8"):
         design(2, camels="CV")
-    with pytest.raises(ValueError, match="camels: the set that camels_table=table.txt is of"):
+    with pytest.raises(ValueError, match=r"camels: the set that camels_table=table\.txt is of"):
         design(2, camels_table=Path("table.txt"))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import Baryons, Cosmology
-from sim import designs, feedback, hosts
+from sim import designs, hosts
 from sim.designs import FIDUCIAL, NAMES, PARAMETERS
 from sim.feedback import LIMITS, RESPONSES, UNMAPPED, baryons_of
 
@@ -94,5 +94,5 @@ def test_even_the_corners_of_the_published_ranges_are_valid(corner: float) -> No
 
 
 def test_a_model_outside_the_limits_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected n_star between 0.002 and 0.06 to vary it, got 0.1"):
+    with pytest.raises(ValueError, match=r"expected n_star between 0\.002 and 0\.06 to vary it, got 0\.1"):
         baryons_of(designs.vector_of({"A_SN1": 2.0}), Baryons(n_star=0.1))
