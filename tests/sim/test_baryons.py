@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from configs import Baryons, Cosmology
-from sim import baryons, halos, hosts, profiles, snapshot
+from sim import baryons, halos, hosts, profiles, snapshot, spectra
 from sim.baryons import Counterpart, displaced
 from sim.halos import Catalog
 from sim.hosts import Hosts
+from sim.maps import project
 from sim.units import RHO_CRITICAL
 
 Array = NDArray[np.float64]
@@ -301,6 +303,45 @@ def gas_inside(config: Baryons) -> float:
 )
 def test_gas_is_ejected_in_the_published_direction(less: dict[str, float], more: dict[str, float]) -> None:
     assert gas_inside(with_values(less)) < 0.98 * gas_inside(with_values(more))
+
+
+def groups() -> tuple[NDArray[np.float32], Catalog]:
+    """A box of three halos of 1e13, two of 3e12 and three of 1e12 Msun/h in a thin field."""
+    places = np.random.default_rng(4).uniform(3, BOX - 3, (8, 3))
+    counts = [5000] * 3 + [1500] * 2 + [500] * 3
+    halos = [clump(place, n, seed=i) for i, (place, n) in enumerate(zip(places, counts, strict=True))]
+    return np.concatenate([*halos, field(10_000)]), catalog(*zip(places, counts, strict=True))
+
+
+def suppression(config: Baryons) -> float:
+    """Mean S(k) of the box of `groups` on maps at 1 < k < 5 h/Mpc."""
+    pos, found = groups()
+    sides = displaced(pos, PARTICLE, found, COSMOLOGY, config, BOX, seed=1)
+    view = partial(project, box_size=BOX, n_pixels=96, axis=2)
+    hydro = sum(view(side.pos, side.mass).astype(float) for side in (sides.dark_matter, sides.gas, sides.stars))
+    ratio = spectra.suppression(np.asarray(hydro), view(sides.dmo_pos, PARTICLE), BOX, n_bins=16)
+    return float(ratio.value[(ratio.k > 1) & (ratio.k < 5)].mean())
+
+
+@pytest.mark.parametrize(
+    ("weak", "strong"),
+    [
+        ({"log10_m_c": 12.8}, {"log10_m_c": 13.5}),
+        ({"mu": 1.0, "log10_m_c": 12.6}, {"mu": 0.4, "log10_m_c": 12.6}),
+        ({"theta_ej": 5.0}, {"theta_ej": 9.0}),
+        ({"theta_co": 0.05}, {"theta_co": 0.3}),
+        ({"gamma": 1.0}, {"gamma": 2.5}),
+        ({"delta": 9.0}, {"delta": 5.0}),
+        ({"n_star": 0.045}, {"n_star": 0.015}),
+        ({"log10_m_star": 11.7}, {"log10_m_star": 11.1}),
+        ({"eta": 0.0}, {"eta": 0.25}),
+        ({"inner_gas": 0.8}, {"inner_gas": 0.0}),
+    ],
+    ids=lambda values: "-".join(values),
+)
+def test_power_is_suppressed_in_the_published_direction(weak: dict[str, float], strong: dict[str, float]) -> None:
+    """Schneider et al. 2019, Giri & Schneider 2021: gas pushed out, or not turned into stars, takes power."""
+    assert suppression(with_values(strong)) < suppression(with_values(weak)) - 5e-4
 
 
 def test_what_does_not_fit_is_refused() -> None:
