@@ -100,13 +100,13 @@ def spk_rows(found: Measured) -> list[dict[str, object]]:
 
 
 def fraction_rows(found: Fractions) -> list[dict[str, object]]:
-    rows = []
+    rows, found = [], fractions.resolved(found)
     for j, radius in enumerate(RADII):
         for name in ("gas", "stars"):
             got = fractions.binned(found, getattr(found, name)[:, j], found.mass)
             expected = fractions.binned(found, getattr(found, f"expected_{name}")[:, j], found.mass)
             for i in np.flatnonzero(np.isfinite(got)):
-                where = f"{name} in {radius}, log10 M200c {EDGES[i]:.1f} to {EDGES[i + 1]:.1f}"
+                where = f"{name} in {radius}, log10 M200c {np.log10(EDGES[i]):.1f} to {np.log10(EDGES[i + 1]):.1f}"
                 off = max(abs(got[i] / expected[i] - 1), 1e-6)
                 rows.append(row(where, got[i], expected[i], "the profiles", FRACTION_ALLOWED / off))
     return rows
@@ -131,10 +131,10 @@ def table(found: Measured, peer: dict[float, Array]) -> str:
     columns = {"ours, z=0": found.today, "second model, z=0": found.potential, "ours, z=0.125": found.earlier}
     for name, values in columns.items():
         lines[name] = values.mean(axis=0)
-        lines["  error of the mean " + name[-7:].strip()] = values.std(axis=0) / np.sqrt(max(len(values) - 1, 1))
+        lines[f"  error of {name}"] = values.std(axis=0) / np.sqrt(max(len(values) - 1, 1))
     if theory.has_spk():
         lines["SP(k), z=0.125"] = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
-    return "\n".join(f"{name:28}" + "".join(f"{value:8.3f}" for value in values) for name, values in lines.items())
+    return "\n".join(f"{name:30}" + "".join(f"{value:8.3f}" for value in values) for name, values in lines.items())
 
 
 def fit(runs: Sequence[Sequence[Simulated]], peer: dict[float, Array]) -> Baryons:

@@ -47,7 +47,7 @@ LABELS = {
 def draw(found: Measured, answers: Sequence[Response], peer: dict[float, Array], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draw_suppression(found, peer, folder / "baryons_sk.png")
-    draw_fractions(found.halos, folder / "baryons_fractions.png")
+    draw_fractions(fractions.resolved(found.halos), folder / "baryons_fractions.png")
     draw_responses(answers, folder / "baryons_response.png")
 
 

@@ -20,13 +20,19 @@ Array = NDArray[np.float64]
 RADII = ("R200c", "R500c")
 EDGES = 10 ** np.arange(12.4, 14.81, 0.3)
 """Bins of M200c [Msun/h]."""
+RESOLVED = 500
+"""Particles of the smallest halo whose contents are judged."""
 
 
 @dataclass(frozen=True)
 class Fractions:
-    """Masses (h, 2) [Msun/h] inside R200c and R500c: found in the particles and expected; `mass` (h,) is M200c."""
+    """Masses (h, 2) [Msun/h] inside R200c and R500c: found in the particles and expected.
+
+    `mass` (h,) is M200c, `n_particles` (h,) that over the mass of a particle.
+    """
 
     mass: Array
+    n_particles: Array
     gas: Array
     stars: Array
     dark_matter: Array
@@ -44,7 +50,7 @@ def measured(box: Simulated, sides: Counterpart, baryons: Baryons) -> Fractions:
     halo = hosts.select(box.catalog, COSMOLOGY, baryons, BOX_SIZE, **keys)
     x = np.stack([np.ones(len(halo)), radius_500(halo.concentration)], axis=1)
     found = [within(tracer, halo, x) for tracer in (sides.gas, sides.stars, sides.dark_matter)]
-    return Fractions(halo.mass, *found, *expected(halo, baryons, x))
+    return Fractions(halo.mass, halo.mass / box.mass, *found, *expected(halo, baryons, x))
 
 
 def within(tracer: Tracer, halo: Hosts, x: Array) -> Array:
@@ -79,6 +85,12 @@ def radius_500(concentration: Array) -> Array:
         return float(brentq(lambda x: float(profiles.nfw_enclosed(x, c)) - 2.5 * x**3, 0.1, 1))
 
     return np.array([of(c) for c in concentration])
+
+
+def resolved(found: Fractions) -> Fractions:
+    """Of the halos that have RESOLVED particles."""
+    rows = found.n_particles >= RESOLVED
+    return Fractions(*(getattr(found, name)[rows] for name in Fractions.__dataclass_fields__))
 
 
 def joined(found: Sequence[Fractions]) -> Fractions:
