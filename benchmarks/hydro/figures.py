@@ -33,8 +33,8 @@ LABELS = {
     "theta_co": r"$\theta_{\rm co}$",
     "gamma": r"$\gamma$",
     "delta": r"$\delta$",
-    "n_star": r"$N_\star$",
-    "log10_m_star": r"$\log_{10} M_\star$",
+    "n_star": r"$N_{\ast}$",
+    "log10_m_star": r"$\log_{10} M_{\ast}$",
     "eta": r"$\eta$",
     "inner_gas": "inner gas",
     "A_SN1": r"CAMELS $A_{\rm SN1}$",
@@ -68,7 +68,8 @@ def draw_suppression(found: Measured, peer: dict[float, Array], path: Path) -> N
     left.set_ylabel(r"$S(k) = P_{\rm hydro} / P_{\rm dmo}$")
     for axes in (left, right):
         axes.axhline(1, color="0.5", lw=0.8)
-        axes.set(xscale="log", xlabel=r"$k$ [$h$/Mpc]", ylim=(0.72, 1.03))
+        by_wave_number(axes)
+        axes.set(xlabel=r"$k$ [$h$/Mpc]", ylim=(0.72, 1.03))
         axes.legend(loc="lower left", fontsize=8)
     save(figure, path)
 
@@ -95,7 +96,7 @@ def draw_fractions(found: Fractions, path: Path) -> None:
         upper.set_ylim(0, {"gas": 0.17, "stars": 0.06}[name])
         lower.axhspan(0.95, 1.05, color="0.9")
         lower.set(xlabel=r"$M_{200\rm c}$ [$M_\odot/h$]", ylabel="found / profiles", ylim=(0.88, 1.12))
-    axes[0, 0].legend(title="inside; lines: the profiles", loc="upper left", fontsize=8, title_fontsize=8)
+    axes[0, 0].legend(title="inside; lines: the profiles", loc="upper left", fontsize=8, title_fontsize=8, framealpha=1)
     save(figure, path)
 
 
@@ -111,13 +112,21 @@ def draw_responses(answers: Sequence[Response], path: Path) -> None:
         axes.axhline(1, color="0.6", lw=0.7)
         axes.set_title(LABELS[one.name] + ("" if one.is_right else " (against what is published)"), fontsize=9)
         axes.legend(fontsize=7, loc="lower left")
-        axes.set(xscale="log", ylim=(0.66, 1.04))
+        by_wave_number(axes)
+        axes.set_ylim(0.66, 1.06)
         axes.set_facecolor("0.97" if one.name in CAMELS else "white")
     for axes in panels.ravel()[len(answers) :]:
         axes.set_axis_off()
     figure.supxlabel(r"$k$ [$h$/Mpc]", fontsize=10)
     figure.supylabel(r"$S(k)$", fontsize=10)
     save(figure, path)
+
+
+def by_wave_number(axes: Axes) -> None:
+    """A logarithmic axis of k with labels that do not touch."""
+    axes.set_xscale("log")
+    axes.set_xticks([0.3, 1, 3, 8], labels=["0.3", "1", "3", "8"])
+    axes.set_xticks([], minor=True)
 
 
 def save(figure: plt.Figure, path: Path) -> None:
