@@ -166,7 +166,9 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, help="folder of baryons_{sk,fractions,response}.png")
     parser.add_argument("--fit", action="store_true", help="print the best fiducial parameters instead; needs pyspk")
     arguments = parser.parse_args()
-    n_boxes, n_particles = (2, 64) if arguments.quick else (4, 128) if arguments.fit else (16, 128)
+    if arguments.fit and not theory.has_spk():
+        parser.error("--fit needs pyspk, which is not installed")
+    n_boxes, n_particles = (2, 64) if arguments.quick else (2, 128) if arguments.fit else (16, 128)
     runs = [simulated(box, i) for i, box in enumerate(boxes(n_boxes, n_particles))]
     peer = theory.band()
     if arguments.fit:
