@@ -1,11 +1,20 @@
-"""How much power do our baryons take away? Mean S(k) of several boxes beside HMCode2020 with feedback.
+"""Are our baryons like those of hydrodynamic simulations? S(k), what halos hold, and how both answer the parameters.
 
-    python -m benchmarks.baryons [--quick]
+    python -m benchmarks.baryons [--quick] [--figures docs]
+    python -m benchmarks.baryons --fit
 
-Runs dark-matter boxes of 50 Mpc/h (pairs of fixed amplitude and opposite phase), gives them baryons, and compares
-S(k) = P_hydro / P_dmo, in space and on projected maps, with the band that HMCode2020 spans between log10 T_AGN = 7.6
-and 8.0. Both sides of our ratio have repaired halos, so S(k) is baryonic alone. `ratio` is the distance from the
-middle of the band, 7.8, to its edge over that to our mean: above 1 is inside.
+Runs dark-matter boxes of 50 Mpc/h (pairs of fixed amplitude and opposite phase, a force mesh of 3 cells a particle),
+gives them the fiducial baryons, and compares
+
+- the mean S(k) = P_hydro / P_dmo at z = 0 with the band that HMCode2020 spans between log10 T_AGN = 7.6 and 8.0;
+- the mean S(k) at z = 0.125 with SP(k) (`pyspk`, when installed), told the baryon fractions of the same painted boxes;
+- gas and stars inside R200c and R500c of the painted halos with what their profiles should hold;
+- the change of S(k) with each parameter with its published direction;
+- S(k) of the second, unrelated model with the same band.
+
+Both sides of our ratio have repaired halos, so S(k) is baryonic alone. `ratio` is what is allowed over what was found:
+above 1 is good. For the band, from its middle, 7.8: the distance to its edge over that to our mean. `--fit` prints the
+fiducial parameters that lie closest to both, for when halos or gravity change.
 """
 
 from __future__ import annotations
@@ -15,167 +24,169 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+from scipy.optimize import least_squares
 
-from configs import Baryons, Box, Cosmology, provenance
-from sim import halos, maps, nbody, spectra
-from sim.baryons import Counterpart, Tracer, displaced
-from sim.cosmology import particle_mass
-from sim.power import nonlinear_power
+from benchmarks.hydro import figures, fractions, theory
+from benchmarks.hydro.boxes import SPK_REDSHIFT, K, Simulated, boxes, simulated, suppression
+from benchmarks.hydro.fractions import EDGES, RADII, Fractions
+from benchmarks.hydro.responses import Response, responses
+from configs import Baryons, Enthalpy, provenance
 
 Array = NDArray[np.float64]
 
-COSMOLOGY = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
-BOX_SIZE = 50.0
-FEEDBACK = (7.6, 7.8, 8.0)
-K = np.array([0.3, 0.5, 1, 2, 3, 5, 8])
-N_MESH = 256
+SPK_ALLOWED, FRACTION_ALLOWED = 0.03, 0.05
+FITTED = {"log10_m_c": (12.5, 14.8), "mu": (0.3, 1.5), "theta_ej": (2.5, 11.5), "theta_co": (0.03, 0.5)}
+"""Parameters that --fit moves, and between what."""
+_STEPS = (0.15, 0.08, 0.7, 0.03)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """S(k) of one box in space and on its three maps, and what it took."""
+    """S(k) at `K` of each box (n, k): at z = 0, at SPK_REDSHIFT, and of the second model at z = 0; halos at both z."""
 
-    space: Array
-    maps: Array
-    n_halos: int
-    n_particles: int
-    seconds: float
-
-
-def boxes(n_boxes: int, n_particles: int) -> list[Box]:
-    """Pairs of boxes: seeds 1, 1, 2, 2, ... with the phases of the second turned by pi."""
-    common = {"cosmology": COSMOLOGY, "box_size": BOX_SIZE, "n_particles": n_particles, "fixed_amplitude": True}
-    return [Box(**common, seed=1 + i // 2, paired_phase=bool(i % 2)) for i in range(n_boxes)]
+    today: Array
+    earlier: Array
+    potential: Array
+    halos: Fractions
+    earlier_halos: Fractions
 
 
-def measured(box: Box, baryons: Baryons, seed: int) -> Measured:
-    """Simulate `box`, give it baryons and compare the power of both sides."""
-    for state in nbody.run(box):
-        last = state
-    mass = particle_mass(box)
-    catalog = halos.find(last.pos, mass, box.box_size, omega_m=COSMOLOGY.omega_m, min_particles=50)
-    start = time.process_time()
-    sides = displaced(last.pos, mass, catalog, COSMOLOGY, baryons, box.box_size, seed=seed)
-    seconds = time.process_time() - start
-    matter = Tracer(sides.dmo_pos, np.full(len(last.pos), mass, np.float32))
-    return Measured(
-        in_space(species(sides), [matter], box.box_size),
-        on_maps(species(sides), [matter], box.box_size),
-        len(catalog),
-        len(last.pos),
-        seconds,
-    )
+def measured(runs: Sequence[Sequence[Simulated]], baryons: Baryons, *, potential: bool = True) -> Measured:
+    """Every box (earlier, today) with `baryons`, and with the default second model where `potential` is asked for."""
+    columns: list[list[Array]] = [[], [], []]
+    halos: list[list[Fractions]] = [[], []]
+    for earlier, today in runs:
+        start = time.process_time()
+        for box, found, at in ((today, columns[0], halos[0]), (earlier, columns[1], halos[1])):
+            sides = box.painted(baryons)
+            found.append(suppression(box, sides))
+            at.append(fractions.measured(box, sides, baryons))
+        if potential:
+            columns[2].append(suppression(today, today.by_potential(Enthalpy())))
+        print(
+            f"  box {today.seed}: {len(halos[0][-1].mass)} hosts, {time.process_time() - start:.1f} CPU-s", flush=True
+        )
+    return Measured(*(np.array(column) for column in columns), *(fractions.joined(one) for one in halos))
 
 
-def species(sides: Counterpart) -> list[Tracer]:
-    return [sides.dark_matter, sides.gas, sides.stars]
+def allowed(ours: Array, peer: dict[float, Array]) -> Array:
+    """From the middle of the band: the distance to its edge over that to `ours`, in the same direction."""
+    weak, middle, strong = (peer[heat] for heat in theory.FEEDBACK)
+    return np.asarray((np.where(ours > middle, weak, strong) - middle) / (ours - middle))
 
 
-def in_space(hydro: Sequence[Tracer], dmo: Sequence[Tracer], box_size: float) -> Array:
-    """S at `K` from particles painted in three dimensions."""
-    return at_k(spectra.suppression(density(hydro, box_size), density(dmo, box_size), box_size, edges=edges()))
+def band_rows(kind: str, values: Array, peer: dict[float, Array]) -> list[dict[str, object]]:
+    ours = values.mean(axis=0)
+    ratio = allowed(ours, peer)
+    name = "HMCode2020 log10 T_AGN 7.8"
+    return [row(f"S(k={k:g}) {kind}", ours[i], peer[7.8][i], name, ratio[i]) for i, k in enumerate(K)]
 
 
-def on_maps(hydro: Sequence[Tracer], dmo: Sequence[Tracer], box_size: float) -> Array:
-    """S at `K`, the mean over the maps along the three axes."""
-    return np.mean(
-        [
-            at_k(
-                spectra.suppression(projected(hydro, box_size, i), projected(dmo, box_size, i), box_size, edges=edges())
-            )
-            for i in range(3)
-        ],
-        axis=0,
-    )
-
-
-def edges() -> Array:
-    return np.geomspace(2 * np.pi / BOX_SIZE * 1.9, 12, 15)
-
-
-def at_k(ratio: spectra.Ratio) -> Array:
-    return np.interp(np.log(K), np.log(ratio.k), ratio.value)
-
-
-def projected(tracers: Sequence[Tracer], box_size: float, axis: int) -> Array:
-    return np.sum([maps.project(one.pos, one.mass, box_size, 2 * N_MESH, axis) for one in tracers], axis=0, dtype=float)
-
-
-def density(tracers: Sequence[Tracer], box_size: float) -> Array:
-    """Mass on a mesh by cloud-in-cell."""
-    mesh = np.zeros((N_MESH,) * 3)
-    for one in tracers:
-        _paint(mesh, one.pos, one.mass, N_MESH / box_size)
-    return mesh
-
-
-@njit(cache=True)
-def _paint(mesh, pos, mass, scale):  # type: ignore[no-untyped-def]
-    n = len(mesh)
-    for p in range(len(pos)):
-        x, y, z = pos[p, 0] * scale, pos[p, 1] * scale, pos[p, 2] * scale
-        i, j, k = int(x), int(y), int(z)
-        for corner in range(8):
-            a, b, c = corner >> 2, corner >> 1 & 1, corner & 1
-            weight = (1 - abs(x - i - a)) * (1 - abs(y - j - b)) * (1 - abs(z - k - c))
-            mesh[(i + a) % n, (j + b) % n, (k + c) % n] += mass[p] * weight
-
-
-def band() -> dict[float, Array]:
-    """S at `K` of HMCode2020 at each log10 T_AGN."""
-    without = nonlinear_power(COSMOLOGY)(K)
-    return {heat: nonlinear_power(COSMOLOGY, 0.0, heat)(K) / without for heat in FEEDBACK}
-
-
-def rows(runs: Sequence[Measured], peer: dict[float, Array]) -> list[dict[str, object]]:
-    """One line a wave number and kind of field."""
-    weak, middle, strong = (peer[heat] for heat in FEEDBACK)
+def spk_rows(found: Measured) -> list[dict[str, object]]:
+    """Nothing without `pyspk`."""
+    if not theory.has_spk():
+        return []
+    expected = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
+    ours, name = found.earlier.mean(axis=0)[: len(expected)], "SP(k) of our baryon fractions"
+    off = np.maximum(np.abs(ours / expected - 1), 1e-6)
     return [
-        {
-            "name": f"S(k={k:g}) {kind}",
-            "ours": round(float(ours), 4),
-            "peer": round(float(middle[i]), 4),
-            "peer_name": "HMCode2020 log10 T_AGN 7.8",
-            "ratio": round(inside(ours, weak[i], middle[i], strong[i]), 2),
-            "unit": "1",
-        }
-        for kind in ("space", "maps")
-        for i, (k, ours) in enumerate(zip(K, np.mean([getattr(run, kind) for run in runs], axis=0), strict=True))
+        row(f"S(k={K[i]:g}) z={SPK_REDSHIFT:g}", ours[i], expected[i], name, SPK_ALLOWED / off[i])
+        for i in range(len(expected))
     ]
 
 
-def inside(ours: float, weak: float, middle: float, strong: float) -> float:
-    """From the middle of the band: the distance to its edge over that to `ours`, in the same direction."""
-    edge = weak if ours > middle else strong
-    return float((edge - middle) / (ours - middle))
+def fraction_rows(found: Fractions) -> list[dict[str, object]]:
+    rows, found = [], fractions.resolved(found)
+    for j, radius in enumerate(RADII):
+        for name in ("gas", "stars"):
+            got = fractions.binned(found, getattr(found, name)[:, j], found.mass)
+            expected = fractions.binned(found, getattr(found, f"expected_{name}")[:, j], found.mass)
+            for i in np.flatnonzero(np.isfinite(got)):
+                where = f"{name} in {radius}, log10 M200c {np.log10(EDGES[i]):.1f} to {np.log10(EDGES[i + 1]):.1f}"
+                off = max(abs(got[i] / expected[i] - 1), 1e-6)
+                rows.append(row(where, got[i], expected[i], "the profiles", FRACTION_ALLOWED / off))
+    return rows
 
 
-def table(runs: Sequence[Measured], peer: dict[float, Array]) -> str:
-    """The means, their errors and the band, a column a wave number."""
+def response_rows(found: Sequence[Response]) -> list[dict[str, object]]:
+    """`ratio` 2 where the direction is the published one, 0.5 where it is not."""
+    return [
+        row(f"S answers {one.name}", one.change, float(one.sign), "published sign", 2.0 if one.is_right else 0.5)
+        for one in found
+    ]
+
+
+def row(name: str, ours: float, peer: float, peer_name: str, ratio: float) -> dict[str, object]:
+    numbers = {"ours": round(float(ours), 4), "peer": round(float(peer), 4), "ratio": round(float(ratio), 2)}
+    return {"name": name, "peer_name": peer_name, "unit": "1"} | numbers
+
+
+def table(found: Measured, peer: dict[float, Array]) -> str:
+    """The means, their errors and what they are compared with, a column a wave number."""
     lines = {"k [h/Mpc]": K} | {f"HMCode2020 {heat}": values for heat, values in peer.items()}
-    for kind in ("space", "maps"):
-        values = np.array([getattr(run, kind) for run in runs])
-        lines[f"ours, {kind}"] = values.mean(axis=0)
-        lines["  error of the mean"] = values.std(axis=0) / np.sqrt(max(len(runs) - 1, 1))
-    return "\n".join(f"{name:22}" + "".join(f"{value:8.3f}" for value in row) for name, row in lines.items())
+    columns = {"ours, z=0": found.today, "second model, z=0": found.potential, "ours, z=0.125": found.earlier}
+    for name, values in columns.items():
+        lines[name] = values.mean(axis=0)
+        lines[f"  error of {name}"] = values.std(axis=0) / np.sqrt(max(len(values) - 1, 1))
+    if theory.has_spk():
+        lines["SP(k), z=0.125"] = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
+    return "\n".join(f"{name:30}" + "".join(f"{value:8.3f}" for value in values) for name, values in lines.items())
+
+
+def fit(runs: Sequence[Sequence[Simulated]], peer: dict[float, Array]) -> Baryons:
+    """The fiducial parameters nearest to the middle of the band and to SP(k), each in what is allowed."""
+    half = (peer[7.6] - peer[8.0]) / 2
+
+    def model(values: Array) -> Baryons:
+        named = dict(zip(FITTED, values.tolist(), strict=True))
+        return Baryons.model_validate(Baryons().model_dump() | named)
+
+    def residuals(values: Array) -> Array:
+        found = measured(runs, model(values), potential=False)
+        today, earlier = found.today.mean(axis=0), found.earlier.mean(axis=0)
+        expected = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
+        off = np.concatenate([(today - peer[7.8]) / half, (earlier[: len(expected)] / expected - 1) / SPK_ALLOWED])
+        print(f"{dict(zip(FITTED, values.round(3).tolist(), strict=True))}: {(off**2).sum():.2f}", flush=True)
+        return off
+
+    start = np.array([getattr(Baryons(), name) for name in FITTED])
+    low, high = np.array(list(FITTED.values())).T
+    step = np.array(_STEPS) / np.abs(start)
+    best = least_squares(residuals, start, bounds=(low, high), x_scale=_STEPS, diff_step=step, max_nfev=6)
+    return model(best.x)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two boxes of 64^3 particles instead of eight of 128^3")
-    quick = parser.parse_args().quick
-    runs = []
-    for i, box in enumerate(boxes(2, 64) if quick else boxes(8, 128)):
-        runs.append(measured(box, Baryons(), seed=i))
-        pace = f"{runs[-1].n_particles} particles in {runs[-1].seconds:.1f} CPU-s"
-        print(f"box {i}: {runs[-1].n_halos} halos, {pace}", flush=True)
-    peer = band()
-    print(table(runs, peer))
-    print(json.dumps({"benchmark": "baryons", "commit": provenance()["commit"], "rows": rows(runs, peer)}))
+    parser.add_argument("--quick", action="store_true", help="two boxes of 64^3 particles instead of 16 of 128^3")
+    parser.add_argument("--figures", type=Path, help="folder of baryons_{sk,fractions,response}.png")
+    parser.add_argument("--fit", action="store_true", help="print the best fiducial parameters instead; needs pyspk")
+    arguments = parser.parse_args()
+    if arguments.fit and not theory.has_spk():
+        parser.error("--fit needs pyspk, which is not installed")
+    n_boxes, n_particles = (2, 64) if arguments.quick else (2, 128) if arguments.fit else (16, 128)
+    runs = [simulated(box, i) for i, box in enumerate(boxes(n_boxes, n_particles))]
+    peer = theory.band()
+    if arguments.fit:
+        print(fit(runs, peer))
+        return
+    found, answers = measured(runs, Baryons()), responses([today for _, today in runs[:2]])
+    print(table(found, peer))
+    if not theory.has_spk():
+        print("SP(k): pyspk is not installed, not compared")
+    for one in answers:
+        print(f"{one.name:14} {one.low:6g} to {one.high:6g}: S changes by {one.change:+.4f}, published {one.sign:+d}")
+    rows = [*band_rows("z=0", found.today, peer), *band_rows("second model", found.potential, peer), *spk_rows(found)]
+    rows += [*fraction_rows(found.halos), *response_rows(answers)]
+    for one in rows:
+        print(f"{one['name']:50} {one['ours']:9} {one['peer']:9}  {one['ratio']}")
+    if arguments.figures is not None:
+        figures.draw(found, answers, peer, arguments.figures)
+    print(json.dumps({"benchmark": "baryons", "commit": provenance()["commit"], "rows": rows}))
 
 
 if __name__ == "__main__":

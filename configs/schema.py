@@ -130,13 +130,19 @@ class Box(Frozen):
 
 
 class Ensemble(Frozen):
-    """Many boxes that differ in seed and in the parameters named in `vary` (a scrambled Sobol design)."""
+    """Many boxes that differ in seed and in what `vary` names (a scrambled Sobol design), or a set of CAMELS."""
 
     box: Box = Field(description="the template: each member takes its own seed and varied parameters")
     n_boxes: int = Field(ge=1, le=100_000, description="how many simulations")
     seed: int = Field(ge=0, lt=2**31, description="seed of the design and of the seeds of the boxes")
     vary: dict[Literal["omega_m", "omega_b", "h", "n_s", "sigma8", "m_nu", "w0", "wa"], Interval] = Field(
         default_factory=dict, description="cosmological parameter -> [low, high]"
+    )
+    camels: Literal["CV", "1P", "LH", "SB35"] | None = Field(
+        None, description="the set of CAMELS whose first n_boxes these are, instead of `vary`"
+    )
+    camels_table: Location | None = Field(
+        None, description="published CosmoAstroSeed table of that set; None: a design of our own over its ranges"
     )
     out: Location = Field(description="folder of the simulations, one folder each")
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed box is tried again")
@@ -148,16 +154,20 @@ class Ensemble(Frozen):
     @model_validator(mode="after")
     def intervals_rise(self) -> Self:
         refuse_empty_intervals("vary", self.vary)
+        if self.camels is not None and self.vary:
+            raise ValueError(f"vary: nothing beside camels={self.camels}, got {', '.join(self.vary)}")
+        if self.camels_table is not None and self.camels is None:
+            raise ValueError(f"camels: the set that camels_table={self.camels_table.name} is of, got None")
         return self
 
 
 class Baryons(Frozen):
     """Component-wise baryonification (Schneider et al. 2019, 2025; Giri & Schneider 2021). Masses in Msun/h."""
 
-    log10_m_c: float = Field(13.1, ge=11, le=16, description="log10 of the halo mass below which gas is ejected")
+    log10_m_c: float = Field(13.3, ge=11, le=16, description="log10 of the halo mass below which gas is ejected")
     mu: float = Field(0.7, gt=0, le=2, description="how fast the gas slope changes with halo mass")
-    theta_ej: float = Field(8.0, ge=1, le=12, description="ejection radius over R200c")
-    theta_co: float = Field(0.1, gt=0, le=1, description="core radius of the hot gas over R200c")
+    theta_ej: float = Field(8.0, ge=1, le=12, description="ejection radius over R200c at peak height 1")
+    theta_co: float = Field(0.05, gt=0, le=1, description="core radius of the hot gas over R200c")
     gamma: float = Field(1.5, gt=0, le=5, description="inner shape of the outer gas truncation")
     delta: float = Field(7.0, gt=3, le=12, description="outer slope of the gas truncation")
     n_star: float = Field(0.03, gt=0, le=0.2, description="normalisation of the stellar fraction")
@@ -165,7 +175,24 @@ class Baryons(Frozen):
     tau: float = Field(-1.376, ge=-3, lt=0, description="low-mass slope of the stellar fraction")
     eta: float = Field(0.1, ge=0, le=1, description="high-mass slope of the total stellar fraction")
     eta_delta: float = Field(0.22, ge=0, le=1, description="extra high-mass slope of the central galaxy")
+    inner_gas: float = Field(0.1, ge=0, le=1, description="cold inner gas over the mass of the central galaxy at z=0")
     scatter: float = Field(0.15, ge=0, le=1, description="halo-to-halo scatter of log10 m_c [dex]")
+    scatter_central: float = Field(0.16, ge=0, le=1, description="halo-to-halo scatter of the central galaxy [dex]")
+    scatter_c: float = Field(0.14, ge=0, le=1, description="halo-to-halo scatter of the concentration [dex]")
+
+
+class Enthalpy(Frozen):
+    """Baryons by an effective potential, for tests out of distribution (Dai et al. 2018; Dai & Seljak 2020)."""
+
+    cell: float = Field(0.2, gt=0, le=10, description="largest cell of the mesh of the potential [Mpc/h]")
+    smoothing: float = Field(0.3, ge=0, le=10, description="Gaussian radius of the density that matters [Mpc/h]")
+    alpha: float = Field(0.003, ge=0, le=100, description="strength of the displacement [(Mpc/h)^2]")
+    gamma: float = Field(0.75, gt=0, le=3, description="power of the density that the potential is")
+    k_large: float = Field(0.3, ge=0, description="wave number of scales too large to feel the potential [h/Mpc]")
+    k_small: float = Field(6.0, gt=0, description="wave number of scales too small to feel it [h/Mpc]")
+    star_density: float = Field(100.0, gt=0, description="smoothed density over the mean above which there are stars")
+    star_slope: float = Field(0.5, gt=0, le=4, description="how fast the stellar share of baryons rises with density")
+    star_share: float = Field(0.5, ge=0, lt=1, description="largest share of baryons in stars")
 
 
 class Painted(Frozen):

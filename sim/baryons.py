@@ -4,6 +4,9 @@ After Schneider et al. 2019 (arXiv:1810.08629), Giri & Schneider 2021 (arXiv:210
 (arXiv:2507.07892). Every particle splits into dark matter, gas and stars, which halos displace along their radii so
 that the mass they enclose follows a target profile. Knows nothing of files, of maps or of how halos were found.
 
+Stars are a central galaxy, which every hosted particle shares, and satellites, each on one hosted particle that follows
+the dark matter; there are none outside halos. The gas of a halo gives up the mass of both evenly.
+
 Rules for what overlaps, none of which depends on the order of the particles:
 
 - a halo whose centre lies within R200c of a more massive one is a satellite and displaces nothing;
@@ -12,32 +15,37 @@ Rules for what overlaps, none of which depends on the order of the particles:
 - a particle outside every R200c is displaced by the sum over all halos within reach, each at its first position.
 
 Profile repair, the same for both sides of a pair: a mesh code makes puffy halos, so hosted particles keep their order
-in radius and take the radii of an NFW halo of the same mass. Nothing moves at R200c or outside it.
+in radius and take the radii of an NFW halo of the same mass. Nothing moves at R200c or outside it. Without repair, for
+particles whose halos are right as they are, gas and stars go to the same profiles from each halo's own enclosed mass,
+and dark matter moves as it would in the NFW halo: its response to a galaxy must not be that to the noise of a few
+particles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from configs import Baryons, Cosmology
-from sim import profiles
+from sim import hosts, profiles, satellites
 from sim.halos import Catalog
-from sim.spheres import Spheres, outermost
+from sim.hosts import Hosts
+from sim.satellites import Satellites
+from sim.spheres import Spheres
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 REACH = 2.0
-"""A halo displaces particles within REACH * theta_ej * R200c, where 99 % of the hot gas of the model ends."""
+"""A halo displaces particles within REACH times its ejection radius, where 99 % of the hot gas of the model ends."""
 
-_INSIDE = np.geomspace(1e-3, 1, 96)
+# close to 1, where the gas that leaves the halo comes from, the steps become short
+_INSIDE = np.concatenate([np.geomspace(1e-3, 1, 96)[:-1], 1 - np.geomspace(0.06, 5e-4, 12), [1.0]])
 _N_OUTSIDE = 32
 
 
@@ -51,7 +59,7 @@ class Tracer:
 
 @dataclass(frozen=True)
 class Counterpart:
-    """Both sides of a pair: `dmo_pos` (n, 3) of the repaired particles, and the species that they turn into."""
+    """Both sides of a pair: `dmo_pos` (n, 3) of the particles before, and the species that they turn into."""
 
     dmo_pos: Positions
     dark_matter: Tracer
@@ -60,14 +68,33 @@ class Counterpart:
 
 
 @dataclass(frozen=True)
-class Hosts:
-    """The halos that displace, from the most massive down: one row of each array a halo."""
+class Members:
+    """The particles that halos host: `host` (n,) of each particle, -1 for none, and `distance` (n,) to its centre.
 
-    center: Array
-    mass: Array
-    radius: Array
-    concentration: Array
-    log10_m_c: Array
+    `ranked` are the hosted particles by host and distance: those of host h are ranked[start[h] : start[h + 1]].
+    """
+
+    host: Integers
+    distance: Array
+    ranked: Integers
+    start: Integers
+
+    @classmethod
+    def of(cls, pos: Positions, spheres: Spheres, halos: Hosts) -> Members:
+        host, distance = spheres.owners(halos.center, halos.radius)
+        inside = np.flatnonzero(host >= 0)
+        ranked = inside[np.lexsort((*pos[inside].T, distance[inside], host[inside]))]
+        owned = np.bincount(host[inside], minlength=len(halos))
+        return cls(host, distance, ranked, np.concatenate([[0], np.cumsum(owned)]))
+
+    @property
+    def owned(self) -> Integers:
+        """How many particles each host has (h,)."""
+        return np.diff(self.start)
+
+    def each(self, of_host: Array, elsewhere: float = 0.0) -> Array:
+        """The number (n,) of each particle's host, from one (h,) a host."""
+        return np.append(of_host, elsewhere)[self.host]
 
 
 def displaced(
@@ -80,118 +107,104 @@ def displaced(
     *,
     redshift: float = 0.0,
     seed: int,
+    repair: bool = True,
 ) -> Counterpart:
-    """The repaired dark matter of a box and its baryonic counterpart.
+    """The dark matter of a box and its baryonic counterpart.
 
     `pos` (n, 3) comoving Mpc/h, particles of equal `mass` Msun/h, `catalog` the halos found in them. The masses of the
-    three species sum to n * mass. `seed` and the centre of a halo decide its scatter. ValueError when the box sizes
-    differ or when a halo would have more stars than baryons.
+    three species sum to n * mass. `seed` and the centre of a halo decide its scatter and its satellites. With `repair`
+    both sides get NFW halos, without it `dmo_pos` is `pos`. ValueError when the box sizes differ or when a halo would
+    have more stars than baryons.
     """
     if catalog.box_size != box_size:
         raise ValueError(f"catalog: expected the halos of a box of {box_size} Mpc/h, got {catalog.box_size} Mpc/h")
-    hosts = select(catalog, baryons, box_size, redshift=redshift, seed=seed)
-    central, satellite = stars_of(hosts.mass, cosmology, baryons)
+    halos = hosts.select(catalog, cosmology, baryons, box_size, redshift=redshift, seed=seed)
     spheres = Spheres.of(pos, box_size)
-    host, distance = spheres.owners(hosts.center, hosts.radius)
-    grid = radial_grid(hosts, baryons, box_size)
-    shells = spheres.shells(hosts.center, hosts.radius, grid[len(_INSIDE) - 1 :], host)
-    owned = np.bincount(host[host >= 0], minlength=len(hosts.mass))
-    around = shells / np.maximum(owned, 1)[:, None]
-    ratios = response(grid, around, hosts, (central, satellite), cosmology, baryons, redshift)
-    x = repaired(pos, host, distance, hosts.concentration)
-    shift = spheres.shifts(hosts.center, hosts.radius, host, x, np.log(grid), ratios)
-    star_fraction = np.where(host >= 0, np.append(central + satellite, 0.0)[host], 0.0)
-    return split(pos, mass, shift, star_fraction, cosmology.baryon_fraction, box_size)
+    members = Members.of(pos, spheres, halos)
+    grid = radial_grid(halos, baryons, box_size)
+    shells = spheres.shells(halos.center, halos.radius, grid[len(_INSIDE) - 1 :], members.host)
+    around = shells / np.maximum(members.owned, 1)[:, None]
+    x = repaired(members, halos.concentration) if repair else members.distance / members.each(halos.radius, 1.0)
+    hosted = profiles.nfw_enclosed(_INSIDE, halos.concentration[:, None])
+    ratios = response(
+        grid, hosted if repair else enclosed(members, x, hosted), around, halos, cosmology, baryons, redshift
+    )
+    shift = spheres.shifts(halos.center, halos.radius, members.host, x, np.log(grid), ratios)
+    rngs = hosts.generators(halos.center / box_size, seed, hosts.SATELLITES)
+    weight = members.owned * mass
+    galaxies = satellites.drawn(halos.satellite * weight, halos.central * weight, members.owned, rngs)
+    return split(pos, mass, shift, halos, members, galaxies, cosmology.baryon_fraction, box_size)
 
 
-def select(catalog: Catalog, baryons: Baryons, box_size: float, *, redshift: float, seed: int) -> Hosts:
-    """The halos of `catalog` that are no satellites, each with its scatter drawn."""
-    order = np.lexsort((*catalog.center.T, -catalog.m200c))
-    order = order[catalog.m200c[order] > 0]
-    center, radius = np.asarray(catalog.center[order], float), np.asarray(catalog.r200c[order], float)
-    keep = outermost(center, radius, box_size)
-    mass = np.asarray(catalog.m200c[order], float)[keep]
-    log10_m_c = baryons.log10_m_c + baryons.scatter * normal(center[keep] / box_size, seed)
-    return Hosts(center[keep], mass, radius[keep], profiles.concentration(mass, redshift), log10_m_c)
-
-
-def normal(position: Array, seed: int) -> Array:
-    """A standard normal number for each `position` (h, 3) in [0, 1), by Philox keyed on seed and position to 2^-20."""
-    cells = (position * 2**20).astype(np.uint64)
-    return np.array([np.random.Generator(np.random.Philox(key=seed, counter=[0, *c])).standard_normal() for c in cells])
-
-
-def stars_of(mass: Array, cosmology: Cosmology, baryons: Baryons) -> tuple[Array, Array]:
-    """Mass of the central galaxy and of the satellites over M200c; ValueError when they exceed the baryons."""
-    fraction = partial(profiles.stellar_fraction, mass, baryons.n_star, baryons.log10_m_star, baryons.tau)
-    total = fraction(baryons.eta)
-    central = np.minimum(fraction(baryons.eta + baryons.eta_delta), total)
-    if total.max(initial=0) >= cosmology.baryon_fraction:
-        limit = f"stars below omega_b / omega_m = {cosmology.baryon_fraction:.4g} of every halo"
-        raise ValueError(f"baryons: expected n_star to leave {limit}, got {total.max():.4g}")
-    return central, total - central
-
-
-def radial_grid(hosts: Hosts, baryons: Baryons, box_size: float) -> Array:
+def radial_grid(halos: Hosts, baryons: Baryons, box_size: float) -> Array:
     """Radii over R200c on which profiles are tabulated, to the reach of a halo or to half the box for the largest."""
-    last = min(REACH * baryons.theta_ej, box_size / 2 / hosts.radius.max(initial=1e-9))
+    ejection = baryons.theta_ej * halos.truncation.max(initial=profiles.TRUNCATION) / profiles.TRUNCATION
+    last = min(REACH * ejection, box_size / 2 / halos.radius.max(initial=1e-9))
     return np.concatenate([_INSIDE, np.geomspace(1, last, _N_OUTSIDE + 1)[1:]])
 
 
-def repaired(pos: Positions, host: Integers, distance: Array, concentration: Array) -> Array:
+def repaired(members: Members, concentration: Array) -> Array:
     """Distance over R200c (n,) that each hosted particle takes: that of its rank in an NFW halo; 0 for the others."""
-    inside = np.flatnonzero(host >= 0)
-    inside = inside[np.lexsort((*pos[inside].T, distance[inside], host[inside]))]
-    owned = np.bincount(host[inside], minlength=len(concentration))
-    rank = np.arange(len(inside)) - np.repeat(np.cumsum(owned) - owned, owned)
-    x = np.zeros(len(pos))
-    x[inside] = profiles.nfw_radius((rank + 0.5) / owned[host[inside]], concentration[host[inside]])
+    owned = members.owned
+    rank = np.arange(len(members.ranked)) - np.repeat(members.start[:-1], owned)
+    x = np.zeros(len(members.host))
+    x[members.ranked] = profiles.nfw_radius((rank + 0.5) / np.repeat(owned, owned), np.repeat(concentration, owned))
     return x
+
+
+def enclosed(members: Members, x: Array, nfw: Array) -> Array:
+    """Share of each host's particles within each radius of the inner grid (h, m), from their distances `x` (n,).
+
+    One particle spread like the `nfw` halo (h, m) is added, so that the share rises where the halo has no particle.
+    """
+    n_hosts, n = nfw.shape
+    i_bin = np.searchsorted(_INSIDE, x[members.ranked])
+    host = np.repeat(np.arange(n_hosts), members.owned)
+    counts = np.bincount(host * (n + 1) + i_bin, minlength=n_hosts * (n + 1)).reshape(n_hosts, n + 1)
+    within = np.cumsum(counts, axis=1)[:, :n]
+    return np.asarray((within + nfw) / (within[:, -1:] + 1))
 
 
 def response(
     grid: Array,
+    hosted: Array,
     shells: Array,
-    hosts: Hosts,
-    stars: tuple[Array, Array],
+    halos: Hosts,
     cosmology: Cosmology,
     baryons: Baryons,
     redshift: float,
 ) -> Array:
-    """ln(final / initial radius) of dark matter, gas and stars (h, 3, m) on the radial `grid` (m,) over R200c.
+    """ln(final / initial radius) of dark matter, gas and the central galaxy (h, 3, m) on the radial `grid` (m,).
 
-    `shells` (h, m_outside) is the mass around each halo that no halo hosts, over the mass that this one hosts. A shell
-    belongs to the halo as far as its truncated NFW profile goes; the rest is background, which keeps its profile.
+    `hosted` (h, m_inside) is the share of the particles of each halo within the grid's points up to R200c; `shells`
+    (h, m_outside) is the mass around it that no halo hosts, over the mass that this one hosts. A shell belongs to the
+    halo as far as its truncated NFW profile goes; the rest is background, which keeps its profile.
     """
-    f_b, (central, satellite) = cosmology.baryon_fraction, (f[:, None] for f in stars)
-    c, outside = hosts.concentration[:, None], grid[len(_INSIDE) - 1 :]
-    hosted = profiles.nfw_enclosed(_INSIDE, c)
-    tail = np.minimum(shells, np.diff(profiles.halo_enclosed(outside, c), axis=1))
-    halo, around = extended(hosted, tail), extended(0 * hosted, shells - tail)
-    total = halo[:, -1:]
-    f_gas = f_b * total - central - satellite
-    gas = profiles.enclosed(gas_of(hosts, baryons), grid)
-    ratio = profiles.relaxation(
-        grid, halo / total, profiles.central_enclosed(grid), gas, central / total, f_gas / total, redshift
-    )
-    first = extended(hosted, 0 * tail) * (central + satellite)
-    satellites = profiles.nfw_enclosed(np.minimum(grid * ratio, 1), c)
-    galaxies = central * profiles.central_enclosed(grid) + satellite * satellites
+    f_b, central, stars = cosmology.baryon_fraction, halos.central[:, None], halos.stars[:, None]
+    c, outside, end = halos.concentration[:, None], grid[len(_INSIDE) - 1 :], halos.truncation[:, None]
+    tail = np.minimum(shells, np.diff(profiles.halo_enclosed(outside, c, end), axis=1))
+    nfw, around = extended(profiles.nfw_enclosed(_INSIDE, c), tail), extended(0 * hosted, shells - tail)
+    total = nfw[:, -1:]
+    inner = halos.inner_gas[:, None] * profiles.enclosed(profiles.inner_gas_density, grid)
+    hot = (f_b * total - stars - inner[:, -1:]) * profiles.enclosed(gas_of(halos, baryons), grid)
+    galaxy = profiles.central_enclosed(grid)
+    ratio = profiles.relaxation(grid, nfw / total, (central * galaxy + inner) / total, hot / total, redshift, end / 4)
+    halo, first = extended(hosted, tail), extended(hosted, 0 * tail)
     return np.stack(
         [
             log_moves(grid, np.broadcast_to(grid, ratio.shape), grid * ratio),
-            log_moves(grid, f_b * (halo + around) - first, f_gas * gas + f_b * around),
-            log_moves(grid, first, galaxies),
+            log_moves(grid, f_b * (halo + around) - stars * first, hot + inner + f_b * around),
+            log_moves(grid, first, np.broadcast_to(galaxy, first.shape)),
         ],
         axis=1,
     )
 
 
-def gas_of(hosts: Hosts, baryons: Baryons) -> Callable[[Array], Array]:
+def gas_of(halos: Hosts, baryons: Baryons) -> Callable[[Array], Array]:
     """The hot gas density of each halo as a function of radii (m,) over R200c, which returns (h, m)."""
-    beta = profiles.gas_slope(hosts.mass, hosts.log10_m_c, baryons.mu)[:, None]
-    shape = (baryons.theta_co, baryons.theta_ej, baryons.gamma, baryons.delta)
-    return lambda x: profiles.gas_density(x, beta, *shape)
+    beta = profiles.gas_slope(halos.mass, halos.log10_m_c, baryons.mu)[:, None]
+    theta_ej = baryons.theta_ej * halos.truncation[:, None] / profiles.TRUNCATION
+    return lambda x: profiles.gas_density(x, beta, baryons.theta_co, theta_ej, baryons.gamma, baryons.delta)
 
 
 def extended(inside: Array, shells: Array) -> Array:
@@ -206,16 +219,29 @@ def log_moves(grid: Array, initial: Array, final: Array) -> Array:
 
 
 def split(
-    pos: Positions, mass: float, shift: NDArray[np.float32], stars: Array, baryon_fraction: float, box_size: float
+    pos: Positions,
+    mass: float,
+    shift: NDArray[np.float32],
+    halos: Hosts,
+    members: Members,
+    galaxies: Satellites,
+    baryon_fraction: float,
+    box_size: float,
 ) -> Counterpart:
-    """Three tracers a particle, displaced; no star tracer where the mass fraction `stars` (n,) is 0."""
-    starry = stars > 0
-    dark, gas = mass * (1 - baryon_fraction), mass * (baryon_fraction - stars)
+    """Tracers of the species: dark matter and gas of every particle, a share of the central galaxy of every hosted one.
+
+    Satellites are tracers of their own, where the dark matter of their particle ends.
+    """
+    moved = [wrapped(pos + one, box_size) for one in shift]
+    dark, gas = mass * (1 - baryon_fraction), mass * (baryon_fraction - members.each(halos.stars))
+    hosted = np.flatnonzero(members.host >= 0)
+    chosen = members.ranked[members.start[galaxies.halo] + galaxies.rank]
+    stars = np.concatenate([mass * members.each(halos.central)[hosted], galaxies.mass])
     return Counterpart(
-        wrapped(pos + shift[0], box_size),
-        Tracer(wrapped(pos + shift[1], box_size), np.full(len(pos), dark, np.float32)),
-        Tracer(wrapped(pos + shift[2], box_size), gas.astype(np.float32)),
-        Tracer(wrapped(pos[starry] + shift[3][starry], box_size), (mass * stars[starry]).astype(np.float32)),
+        moved[0],
+        Tracer(moved[1], np.full(len(pos), dark, np.float32)),
+        Tracer(moved[2], gas.astype(np.float32)),
+        Tracer(np.concatenate([moved[3][hosted], moved[1][chosen]]), stars.astype(np.float32)),
     )
 
 

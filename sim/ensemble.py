@@ -1,9 +1,10 @@
 """Many boxes: which ones an ensemble holds, and how each is run and kept on disk.
 
 A member's folder `{out}/{id}` holds snap_000.hdf5, snap_001.hdf5... (one an output redshift; snapdir_000 with a file a
-rank where several shared the box), what `sim.outputs` writes, and box.json, its configuration and provenance. It gets
-its name when it is complete, so a folder that exists can be read; until then it is `{out}/.partial/{id}` and holds the
-checkpoints that the same call resumes from. Knows nothing of how the members are spread over workers.
+rank where several shared the box), what `sim.outputs` writes, and box.json: its configuration, its CAMELS parameters by
+name if it has any, and provenance. It gets its name when it is complete, so a folder that exists can be read; until
+then it is `{out}/.partial/{id}` and holds the checkpoints that the same call resumes from. Knows nothing of how the
+members are spread over workers.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scipy.stats import qmc
 
 from configs import Box, Cosmology, Ensemble, provenance
 from configs.files import replacing
-from sim import checkpoint, gradient, ics, nbody, outputs
+from sim import checkpoint, designs, gradient, ics, nbody, outputs
 from sim.agreement import together, wait_for_all
 from sim.checkpoint import Cadence, Timer
 from sim.cosmology import particle_mass
@@ -43,17 +44,20 @@ Evolve = Callable[[State, Comm], Iterator[State]]
 
 @dataclass(frozen=True)
 class Member:
-    """One box and the name of its folder."""
+    """One box and the name of its folder; the 35 CAMELS parameters where it belongs to one of their sets."""
 
     id: str
     box: Box
+    camels: tuple[float, ...] | None = None
 
 
 def members(ensemble: Ensemble) -> list[Member]:
-    """The boxes of an ensemble; a longer ensemble of the same seed begins with the same ones.
+    """The boxes of an ensemble; a longer ensemble of the same seed begins with the same ones, unless it is a set LH.
 
-    ValueError when a varied cosmology cannot be.
+    ValueError when a varied cosmology cannot be or when a CAMELS set has not so many simulations.
     """
+    if ensemble.camels is not None:
+        return _camels(ensemble, ensemble.camels)
     design = _design(len(ensemble.vary), ensemble.n_boxes, ensemble.seed)
     return [_member(ensemble, index, point) for index, point in enumerate(design)]
 
@@ -137,7 +141,10 @@ def is_complete(member: Member, out: Path) -> bool:
         return False
     if not path.is_file():
         raise ValueError(f"{path.parent}: expected a simulation with {RECORD}, got a folder without it")
-    checkpoint.refuse_another(path.parent, json.loads(path.read_text())["box"], member.box)
+    found = json.loads(path.read_text())
+    checkpoint.refuse_another(path.parent, found["box"], member.box)
+    if found.get("camels") != _named(member):
+        raise ValueError(f"{path.parent}: expected the CAMELS parameters of {member.id}, got others; remove the folder")
     return True
 
 
@@ -169,10 +176,32 @@ def _member(ensemble: Ensemble, index: int, point: np.ndarray) -> Member:
     parameters = template.cosmology.model_dump()
     for (name, (low, high)), u in zip(ensemble.vary.items(), point, strict=True):
         parameters[name] = low + (high - low) * float(u)
-    cosmology = Cosmology(**parameters)
-    word = np.random.SeedSequence([ensemble.seed, index]).generate_state(1, np.uint64)[0]
-    box = template.model_copy(update={"cosmology": cosmology, "seed": int(word >> np.uint64(1))})
+    box = template.model_copy(update={"cosmology": Cosmology(**parameters), "seed": _seed(ensemble, index)})
     return Member(f"box_{index:04d}", box)
+
+
+def _camels(ensemble: Ensemble, kind: designs.Set) -> list[Member]:
+    """The members of a CAMELS set: with the seeds of its table if there is one, with one seed for all of 1P."""
+    n, table = ensemble.n_boxes, ensemble.camels_table
+    found = designs.points(kind, n, ensemble.seed) if table is None else designs.named(table, kind, n)
+    boxes = []
+    for index, point in enumerate(found):
+        cosmology = designs.cosmology_of(point.vector, ensemble.box.cosmology)
+        seed = _seed(ensemble, 0 if kind == "1P" else index) if point.seed is None else point.seed
+        box = ensemble.box.model_copy(update={"cosmology": cosmology, "seed": seed})
+        boxes.append(Member(point.name, box, tuple(point.vector.tolist())))
+    return boxes
+
+
+def _seed(ensemble: Ensemble, index: int) -> int:
+    """The seed of the initial conditions of a member."""
+    word = np.random.SeedSequence([ensemble.seed, index]).generate_state(1, np.uint64)[0]
+    return int(word >> np.uint64(1))
+
+
+def _named(member: Member) -> dict[str, float] | None:
+    """The CAMELS parameters of a member by name."""
+    return None if member.camels is None else dict(zip(designs.NAMES, member.camels, strict=True))
 
 
 def _make_ready(box: Box, partial: Path, step: int | None) -> None:
@@ -202,6 +231,8 @@ def _finish(member: Member, partial: Path, final: Path) -> None:
     outputs.finish(member.box, partial)
     shutil.rmtree(partial / CHECKPOINTS, ignore_errors=True)
     record = {"box": member.box.model_dump(mode="json"), "provenance": provenance()}
+    camels = _named(member)
+    record |= {} if camels is None else {"camels": camels}
     with replacing(partial / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
     if is_complete(member, final.parent):

@@ -15,10 +15,13 @@ from scipy.special import erf, lambertw
 Array = NDArray[np.float64]
 
 TRUNCATION = 3.5
-"""Where an NFW halo ends, over R200c: 4 - 0.5 nu of Schneider et al. 2025 at peak height nu = 1, for every halo."""
+"""Where an NFW halo ends, over R200c, at peak height nu = 1."""
 
 CENTRAL_SIZE = 0.03
 """Twice the half-light radius of the central galaxy, over R200c (Schneider et al. 2019)."""
+
+INNER_CORE = 0.01
+"""Where the density of the inner gas becomes flat, over R200c."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 
@@ -41,12 +44,21 @@ def nfw_radius(fraction: ArrayLike, c: ArrayLike) -> Array:
     return np.asarray((-1 / lambertw(-np.exp(-1 - t)).real - 1) / c)
 
 
-def halo_enclosed(x: ArrayLike, c: ArrayLike, truncation: float = TRUNCATION) -> Array:
+def truncation(nu: ArrayLike) -> Array:
+    """Where a halo of peak height `nu` ends, over R200c: 4 - 0.5 nu, at least 1.
+
+    The sign is that of the public code of Schneider et al. 2025: what falls in fast ends close to R200c.
+    """
+    return np.maximum(4 - 0.5 * np.asarray(nu, dtype=float), 1.0)
+
+
+def halo_enclosed(x: ArrayLike, c: ArrayLike, truncation: ArrayLike = TRUNCATION) -> Array:
     """Mass within `x` over M200c: NFW inside R200c, outside it NFW times [(1 + 1/e^2) / (1 + x^2/e^2)]^2.
 
     e is `truncation`. The density is continuous and the mass finite (Baltz et al. 2009, arXiv:0705.0682, n = 2).
     """
     x, c = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(c, dtype=float))
+    truncation = np.asarray(truncation, dtype=float)
     tail = _truncated_nfw(c * np.maximum(x, 1), truncation * c) - _truncated_nfw(c, truncation * c)
     inside = nfw_enclosed(np.minimum(x, 1), c)
     return np.asarray(inside + (1 + truncation**-2) ** 2 * tail / _nfw(c))
@@ -64,11 +76,22 @@ def gas_slope(m200c: ArrayLike, log10_m_c: ArrayLike, mu: float) -> Array:
     return np.asarray(3 * m / (1 + m))
 
 
-def gas_density(x: ArrayLike, beta: ArrayLike, theta_co: float, theta_ej: float, gamma: float, delta: float) -> Array:
+def gas_density(
+    x: ArrayLike, beta: ArrayLike, theta_co: float, theta_ej: ArrayLike, gamma: float, delta: float
+) -> Array:
     """Hot gas density, not normalised: a core, a slope -beta, a cut beyond theta_ej (Schneider et al. 2025)."""
     x = np.asarray(x, dtype=float)
     core = (1 + x / theta_co) ** -np.asarray(beta)
-    return np.asarray(core * (1 + (x / theta_ej) ** gamma) ** (-delta / gamma))
+    return np.asarray(core * (1 + (x / np.asarray(theta_ej, dtype=float)) ** gamma) ** (-delta / gamma))
+
+
+def inner_gas_density(x: ArrayLike) -> Array:
+    """Density of the cold gas around the central galaxy, not normalised: x^-3 exp(-x) (Schneider et al. 2025).
+
+    Flat below INNER_CORE, without which its mass is infinite.
+    """
+    x = np.asarray(x, dtype=float)
+    return np.asarray(np.exp(-x) / (x**3 + INNER_CORE**3))
 
 
 def central_enclosed(x: ArrayLike) -> Array:
@@ -77,23 +100,18 @@ def central_enclosed(x: ArrayLike) -> Array:
 
 
 def relaxation(
-    x: ArrayLike,
-    halo: ArrayLike,
-    central: ArrayLike,
-    gas: ArrayLike,
-    f_central: ArrayLike,
-    f_gas: ArrayLike,
-    redshift: float,
+    x: ArrayLike, halo: ArrayLike, cold: ArrayLike, hot: ArrayLike, redshift: float, step_radius: ArrayLike = 1.0
 ) -> Array:
     """r_initial / r_final of dark matter that ends at `x`, > 1 where it contracted (Schneider et al. 2025).
 
-    `halo`, `central`, `gas` are the fractions of each component enclosed in `x`; `f_central`, `f_gas` the shares of the
-    central galaxy and of the gas in the whole mass. Shifted by a constant to be 1 at the last x.
+    Masses within x (..., m) over the whole mass: `halo` of all matter before, `cold` of the central galaxy and the
+    inner gas, `hot` of the hot gas; the last x holds all of each. (Q0, Q1, Q2) = (0.075, 0.25 (1 + z), 0.7), the step
+    at `step_radius` [R200c]. Shifted by a constant to be 1 at the last x.
     """
-    step = 0.075 / (1 + np.asarray(x, dtype=float) ** 1.5)
-    stars = 0.25 * (1 + redshift) * np.asarray(f_central) * (np.asarray(central) / halo - 1)
-    hot = 0.7 * np.asarray(f_gas) * (np.asarray(gas) / halo - 1)
-    ratio = 1 + step + stars + hot
+    halo, cold, hot = (np.asarray(one, dtype=float) for one in (halo, cold, hot))
+    step = 0.075 / (1 + (np.asarray(x, dtype=float) / np.asarray(step_radius, dtype=float)) ** 1.5)
+    galaxy = 0.25 * (1 + redshift) * (cold / halo - cold[..., -1:])
+    ratio = 1 + step + galaxy + 0.7 * (hot / halo - hot[..., -1:])
     return np.asarray(ratio - (ratio[..., -1:] - 1))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import yt
 
 from configs import Box, Cosmology, Ensemble
-from sim import ensemble, nbody, snapshot
+from sim import designs, ensemble, nbody, snapshot
 from sim.ensemble import Member
 from sim.nbody import State
 from sim.parallel import SERIAL, Comm, ThreadComm
@@ -53,6 +54,47 @@ def test_without_variation_only_seeds_differ() -> None:
 def test_a_cosmology_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="omega_b below omega_m"):
         design(8, vary={"omega_m": (0.06, 0.3), "omega_b": (0.1, 0.2)})
+
+
+def test_members_of_a_camels_set_have_its_names_cosmologies_and_parameters() -> None:
+    members = design(6, vary={}, camels="1P")
+    assert [member.id for member in members[:3]] == ["1P_p1_0", "1P_p1_n2", "1P_p1_n1"]
+    assert len({member.box.seed for member in members}) == 1
+    assert [member.box.cosmology.omega_m for member in members[:3]] == pytest.approx([0.3, 0.1, 0.2])
+    cv = design(3, vary={}, camels="CV")
+    assert len({member.box.seed for member in cv}) == 3
+    assert {member.camels for member in cv} == {tuple(designs.FIDUCIAL.tolist())}
+    fiducial = {"omega_m": 0.3, "sigma8": 0.8, "omega_b": 0.049, "h": 0.6711, "n_s": 0.9624}
+    assert cv[0].box.cosmology == PLANCK.model_copy(update=fiducial)
+    assert design(9, vary={}, camels="SB35")[:4] == design(4, vary={}, camels="SB35")
+    with pytest.raises(ValueError, match="1P: expected at most its 141 simulations, got n_boxes=142"):
+        design(142, vary={}, camels="1P")
+
+
+def test_members_of_a_published_table_are_its_rows(real_data: Path) -> None:
+    table = real_data / "camels" / "CosmoAstroSeed_IllustrisTNG_L50n512_SB35.txt"
+    members = design(1024, vary={}, camels="SB35", camels_table=table)
+    assert [member.id for member in members] == [f"SB35_{i}" for i in range(1024)]
+    first, camels = members[0].box, members[0].camels
+    assert (first.seed, first.cosmology.omega_m, first.cosmology.h) == (25000, 0.49484, 0.5934)
+    assert camels is not None
+    assert camels[-1] == 1.8553
+
+
+def test_the_camels_parameters_are_on_disk_and_another_set_is_refused(tmp_path: Path) -> None:
+    (member,) = design(1, vary={}, camels="CV")
+    record = json.loads((ensemble.simulate(member, tmp_path) / "box.json").read_text())
+    assert record["camels"] == dict(zip(designs.NAMES, designs.FIDUCIAL.tolist(), strict=True))
+    assert ensemble.is_complete(member, tmp_path)
+    with pytest.raises(ValueError, match="expected the CAMELS parameters of CV_0, got others"):
+        ensemble.is_complete(Member("CV_0", member.box), tmp_path)
+
+
+def test_a_camels_set_is_varied_by_nothing_else() -> None:
+    with pytest.raises(ValueError, match="vary: nothing beside camels=CV, got omega_m, sigma8"):
+        design(2, camels="CV")
+    with pytest.raises(ValueError, match=r"camels: the set that camels_table=table\.txt is of"):
+        design(2, camels_table=Path("table.txt"))
 
 
 def test_a_simulation_is_what_the_run_gave(member: Member, tmp_path: Path) -> None:

@@ -91,10 +91,29 @@ def test_enclosed_is_the_integral_of_each_density() -> None:
 def test_dark_matter_contracts_around_a_galaxy_and_expands_where_gas_was_lost() -> None:
     halo = profiles.nfw_enclosed(X, 8.0) / profiles.nfw_enclosed(X[-1], 8.0)
     central, spread = profiles.central_enclosed(X), (X / X[-1]) ** 3
-    none = profiles.relaxation(X, halo, central, halo, 0.0, 0.15, 0.0)
-    galaxy = profiles.relaxation(X, halo, central, halo, 0.02, 0.15, 0.0)
-    ejected = profiles.relaxation(X, halo, central, spread, 0.0, 0.15, 0.0)
+    none = profiles.relaxation(X, halo, 0 * central, 0.15 * halo, 0.0)
+    galaxy = profiles.relaxation(X, halo, 0.02 * central, 0.15 * halo, 0.0)
+    ejected = profiles.relaxation(X, halo, 0 * central, 0.15 * spread, 0.0)
     inner = X < 0.1
     assert np.all(galaxy[inner] > none[inner])
     assert np.all(ejected[inner] < none[inner])
     np.testing.assert_allclose([none[-1], galaxy[-1], ejected[-1]], 1.0, rtol=1e-12)
+
+
+def test_the_step_of_the_relaxation_lies_where_it_is_told() -> None:
+    near, far = (profiles.relaxation(X, X / X[-1], 0 * X, 0 * X, 0.0, radius) for radius in (0.1, 2.0))
+    for radius, ratio in ((0.1, near), (2.0, far)):
+        at = [np.interp(x, X, ratio - ratio[-1]) for x in (radius, X[-1])]
+        expected = 0.075 / 2 - 0.075 / (1 + (X[-1] / radius) ** 1.5)
+        np.testing.assert_allclose(at[0] - at[1], expected, atol=2e-4)
+
+
+def test_inner_gas_falls_as_the_cube_within_r200c_and_ends_there() -> None:
+    x = np.array([1e-5, 1e-4, 0.1, 0.11, 8.0, 9.0])
+    slope = (np.diff(np.log(profiles.inner_gas_density(x))) / np.diff(np.log(x)))[[0, 2, 4]]
+    np.testing.assert_allclose(slope, [0, -3 - 0.105, -3 - 8.5], atol=0.02)
+
+
+def test_halos_of_high_peaks_end_close_to_r200c() -> None:
+    np.testing.assert_allclose(profiles.truncation([0.0, 1.0, 4.0, 9.0]), [4.0, 3.5, 2.0, 1.0])
+    assert profiles.truncation(1.0) == profiles.TRUNCATION
