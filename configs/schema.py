@@ -202,7 +202,10 @@ class Painted(Frozen):
     redshift: float = Field(0.0, ge=0, description="which output of the simulations")
     linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
     min_particles: int = Field(50, ge=20, description="smallest halo that hosts baryons")
+    repair: bool = Field(True, description="give halos back what the mesh of the run softened, on both sides")
+    model: Literal["baryonification", "enthalpy"] = Field("baryonification", description="what makes the other side")
     baryons: Baryons = Field(default_factory=Baryons, description="the fiducial baryon model")
+    enthalpy: Enthalpy = Field(default_factory=Enthalpy, description="the second model, for tests out of distribution")
     vary: dict[str, Interval] = Field(
         default_factory=dict, description="baryon parameter -> [low, high], a Sobol design"
     )
@@ -211,6 +214,10 @@ class Painted(Frozen):
     @model_validator(mode="after")
     def varies_baryons(self) -> Self:
         refuse_empty_intervals("vary", self.vary)
+        if self.vary and self.model != "baryonification":
+            raise ValueError(
+                f"vary: nothing with model={self.model}, which has no baryon parameters, got {list(self.vary)}"
+            )
         unknown = sorted(set(self.vary) - set(Baryons.model_fields))
         if unknown:
             raise ValueError(f"vary: names of baryon parameters ({', '.join(Baryons.model_fields)}), got {unknown[0]}")

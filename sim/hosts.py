@@ -80,13 +80,18 @@ def select(
         center[keep],
         mass,
         radius[keep],
-        profiles.concentration(mass, redshift) * 10 ** (baryons.scatter_c * draw(CONCENTRATION)),
+        profiles.concentration(mass, redshift) * concentration_factor(center[keep] / box_size, baryons, seed),
         profiles.truncation(peak_height(mass, cosmology, redshift)),
         baryons.log10_m_c + baryons.scatter * draw(M_C),
         central,
         satellite,
         inner * central,
     )
+
+
+def concentration_factor(position: Array, baryons: Baryons, seed: int) -> Array:
+    """Concentration (h,) over the mean of its mass of the halo at each `position` (h, 3) in [0, 1)."""
+    return np.asarray(10 ** (baryons.scatter_c * normal(position, seed, CONCENTRATION)))
 
 
 def stars_of(mass: Array, cosmology: Cosmology, baryons: Baryons) -> tuple[Array, Array]:

@@ -21,9 +21,11 @@ from sim import camels, catalogs, headers, sides, snapshot, subfind
 from sim.blocks import Blocks
 from sim.camels import Pair, Suite
 from sim.catalogs import Halos
+from sim.halos import Catalog
 from sim.matching import matched
 from sim.particles import Species
 from sim.shards import PARAM_NAMES, file_hash
+from sim.sides import Sides
 
 CATALOGS = "catalogs"
 DMO: tuple[Species, ...] = ("dark_matter",)
@@ -120,15 +122,39 @@ def _load_own(name: str, config: Cutouts, source: OwnBoxes) -> Paired:
     box, hydro, path = found.box, found.hydro, catalog_path(name, config)
     with watch.stage("catalogue"):
         cosmology = box.cosmology
-        subfind.write(path, found.catalog, source.redshift, omega_m=cosmology.omega_m, h=cosmology.h)
+        subfind.write(
+            path,
+            found.catalog,
+            source.redshift,
+            omega_m=cosmology.omega_m,
+            h=cosmology.h,
+            columns=shapes(found.catalog),
+        )
         halos = _selected(path, box.box_size, source.redshift, config)
     with watch.stage("blocks"):
         dmo = Blocks.of(hydro.dmo_pos, found.particle_mass, box.box_size)
         tracers = {"dark_matter": hydro.dark_matter, "gas": hydro.gas, "stars": hydro.stars}
         blocks = {species: Blocks.of(side.pos, side.mass, box.box_size) for species, side in tracers.items()}
-    params = sides.params_vector(box.cosmology, found.baryons, source.redshift).astype(np.float64)
+    params, param_names = parameters_of(found, source)
     counts = {"dmo": len(dmo)} | {species: len(side) for species, side in blocks.items()}
-    return Paired(name, halos, halos.center, dmo, blocks, params, PARAM_NAMES, counts, watch.seconds)
+    return Paired(name, halos, halos.center, dmo, blocks, params, param_names, counts, watch.seconds)
+
+
+def shapes(catalog: Catalog) -> dict[str, NDArray[np.float64]]:
+    """What our catalogues have beyond those of SubFind."""
+    columns = {
+        "Group_Concentration200": catalog.concentration,
+        "Group_Spin200": catalog.spin,
+        "Group_Shape200": catalog.shape,
+    }
+    return {name: values for name, values in columns.items() if values is not None}
+
+
+def parameters_of(found: Sides, source: OwnBoxes) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Parameters (p,) and their names: those of CAMELS where the box has them, else of the cosmology and baryons."""
+    if found.camels is not None:
+        return np.array(list(found.camels.values())), tuple(found.camels)
+    return sides.params_vector(found.box.cosmology, found.baryons, source.redshift).astype(np.float64), PARAM_NAMES
 
 
 def _load_camels(name: str, config: Cutouts, source: Camels) -> Paired:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,22 +16,30 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from configs import Baryons, Box, Cosmology, Painted
-from sim import halos, snapshot
+from sim import enthalpy, halos, snapshot
 from sim.baryons import Counterpart, displaced
 from sim.cosmology import critical_density
+from sim.feedback import baryons_of
 from sim.halos import Catalog
+from sim.hosts import concentration_factor
+from sim.particles import Particles
+from sim.repair import repaired, resolution_of
 from sim.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
 class Sides:
-    """A simulated box, the halos in it, and the particles of both sides; particle_mass [Msun/h] of the dark matter."""
+    """A simulated box, the halos in it, and the particles of both sides; particle_mass [Msun/h] of the dark matter.
+
+    `camels` are the CAMELS parameters by name where the box belongs to one of their sets.
+    """
 
     box: Box
     particle_mass: float
     catalog: Catalog
     baryons: Baryons
     hydro: Counterpart
+    camels: Mapping[str, float] | None = None
 
 
 def simulations(config: Painted) -> list[str]:
@@ -47,34 +56,77 @@ def sides_of(name: str, config: Painted) -> Sides:
     FileNotFoundError or ValueError names what is missing or does not fit: no output at the redshift, another box.
     """
     folder = config.simulations / name
-    box = read_box(folder)
-    matter = read_output(folder, box, config.redshift).particles["dark_matter"]
+    record = read_record(folder)
+    matter = read_output(folder, record.box, config.redshift).particles["dark_matter"]
     mass = float(np.ravel(matter.mass)[0])
+    baryons = drawn(name, config, record.camels)
+    seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
+    pos, catalog = resolved(matter, mass, record.box, baryons, config, seed)
+    hydro = hydrodynamic(pos, mass, catalog, record.box, baryons, config, seed)
+    return Sides(record.box, mass, catalog, baryons, hydro, record.camels)
+
+
+def resolved(
+    matter: Particles, mass: float, box: Box, baryons: Baryons, config: Painted, seed: int
+) -> tuple[NDArray[np.float32], Catalog]:
+    """Positions and halos, repaired unless the configuration says otherwise.
+
+    A halo gets the concentration that the scatter of `baryons` draws for it, on both sides.
+    """
     catalog = halos.find(
         matter.pos,
         mass,
         box.box_size,
         omega_m=box.cosmology.omega_m,
+        redshift=config.redshift,
         critical_density=critical_density(box.cosmology, config.redshift),
         linking_length=config.linking_length,
         min_particles=config.min_particles,
+        properties=True,
+        vel=matter.vel,
         ids=matter.ids,
     )
-    baryons = drawn(name, config)
-    seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
-    hydro = displaced(
-        matter.pos, mass, catalog, box.cosmology, baryons, box.box_size, redshift=config.redshift, seed=seed
+    if not config.repair:
+        return matter.pos, catalog
+    return repaired(
+        matter.pos,
+        mass,
+        catalog,
+        box.cosmology,
+        resolution=resolution_of(box),
+        redshift=config.redshift,
+        concentration_factor=concentration_factor(catalog.center / box.box_size, baryons, seed),
     )
-    return Sides(box, mass, catalog, baryons, hydro)
 
 
-def drawn(name: str, config: Painted) -> Baryons:
+def hydrodynamic(
+    pos: NDArray[np.float32],
+    mass: float,
+    catalog: Catalog,
+    box: Box,
+    baryons: Baryons,
+    config: Painted,
+    seed: int,
+) -> Counterpart:
+    """The other side, by the model of the configuration."""
+    if config.model == "enthalpy":
+        return enthalpy.displaced(pos, mass, box.cosmology, config.enthalpy, box.box_size)
+    return displaced(
+        pos, mass, catalog, box.cosmology, baryons, box.box_size, redshift=config.redshift, seed=seed, repair=False
+    )
+
+
+def drawn(name: str, config: Painted, camels: Mapping[str, float] | None = None) -> Baryons:
     """The baryon parameters of simulation `name`: the point of a scrambled Sobol design that its number names.
 
     The first dimensions are left to the cosmology that an ensemble drew with the same number: shared ones would tie a
-    baryon parameter to a cosmological one.
+    baryon parameter to a cosmological one. A member of a CAMELS set has what its parameters `camels` say.
     """
     i, names, n_taken = index_of(name), sorted(config.vary), len(Cosmology.model_fields)
+    if camels is not None:
+        if names:
+            raise ValueError(f"vary: expected nothing for {name}, which has CAMELS parameters, got {', '.join(names)}")
+        return baryons_of(list(camels.values()), config.baryons)
     if not names:
         return config.baryons
     design = qmc.Sobol(n_taken + len(names), scramble=True, rng=config.seed)
@@ -97,12 +149,26 @@ def params_vector(cosmology: Cosmology, baryons: Baryons, redshift: float) -> ND
     return np.array([*cosmology.model_dump().values(), *baryons.model_dump().values(), redshift], np.float32)
 
 
-def read_box(folder: Path) -> Box:
-    """The configuration of a simulation, from its box.json."""
+@dataclass(frozen=True)
+class Record:
+    """What box.json says of a simulation: its configuration, and its CAMELS parameters by name if it has any."""
+
+    box: Box
+    camels: dict[str, float] | None
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a simulation, from its box.json."""
     path = folder / "box.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the configuration of a finished simulation, found none")
-    return Box.model_validate_json(json.dumps(json.loads(path.read_text())["box"]))
+    content = json.loads(path.read_text())
+    return Record(Box.model_validate_json(json.dumps(content["box"])), content.get("camels"))
+
+
+def read_box(folder: Path) -> Box:
+    """The configuration of a simulation."""
+    return read_record(folder).box
 
 
 def read_output(folder: Path, box: Box, redshift: float) -> Snapshot:

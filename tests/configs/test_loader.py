@@ -6,7 +6,21 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from configs import Box, ConfigError, Cosmology, Ensemble, Evaluate, Paint, Pairs, Serve, Train, load, validate
+from configs import (
+    Box,
+    ConfigError,
+    Cosmology,
+    Cutouts,
+    Ensemble,
+    Evaluate,
+    Paint,
+    Pairs,
+    Serve,
+    Train,
+    load,
+    load_one_of,
+    validate,
+)
 from configs.schema import Frozen
 
 BOX = """
@@ -123,7 +137,6 @@ def test_a_ray_job_never_writes_into_its_throw_away_copy(tmp_path: Path, monkeyp
 FOLDERS: dict[str, type[Frozen]] = {
     "box": Box,
     "ensemble": Ensemble,
-    "pairs": Pairs,
     "train": Train,
     "evaluate": Evaluate,
     "paint": Paint,
@@ -136,6 +149,32 @@ def test_every_shipped_file_loads(repository: Path, folder: str) -> None:
     assert files
     for file in files:
         load(FOLDERS[folder], file)
+
+
+def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> None:
+    products = {"maps": Pairs, "cutouts": Cutouts}
+    found = {
+        file.stem: load_one_of(products, "product", file) for file in (repository / "configs/pairs").glob("*.yaml")
+    }
+    assert {name: type(config) for name, config in found.items()} == {
+        "demo": Pairs,
+        "halos": Cutouts,
+        "camels": Cutouts,
+    }
+
+
+def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("product: cubes\n")
+    with pytest.raises(ConfigError, match="product: expected one of maps, cutouts, got 'cubes'"):
+        load_one_of({"maps": Pairs, "cutouts": Cutouts}, "product", path)
+
+
+def test_an_unknown_key_of_one_of_several_kinds_names_the_keys_of_that_kind(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("product: cutouts\nsource: {kind: own, simulations: a, snapshots: 3}\nout: b\n")
+    with pytest.raises(ConfigError, match=r"source.own.snapshots: expected one of simulations, .*, got an unknown key"):
+        load(Cutouts, path)
 
 
 def test_the_shipped_service_loads_and_stays_on_loopback(repository: Path) -> None:
