@@ -69,7 +69,7 @@ class _Universe:
 def resolution_of(box: Box) -> float:
     """Side of a cell of the force mesh [Mpc/h], but not less than half a mean separation: finer meshes do not help.
 
-    With a reach in cells, meshes of 3 cells a particle would keep too few halos and too little power.
+    With a reach of 3.5 cells, a mesh of 3 cells a particle would have .85 of the halos of 1000 particles.
     """
     return max(1 / box.mesh_factor, 0.5) * box.box_size / box.n_particles
 
@@ -168,7 +168,7 @@ def _ordered(catalog: Catalog) -> Catalog:
 def _mended(catalog: Catalog, held: Array, factor: Array, reach: float, universe: _Universe) -> Catalog:
     """The catalogue with the masses of halos that own `held` (h,) within `reach`, unless R200c is not below it."""
     puffy = (catalog.r200c < reach) & (held > 0)
-    solved, _ = _solved(np.where(puffy, held, 1), factor, reach, universe)
+    solved = _solved(np.where(puffy, held, 1), factor, reach, universe)
     m200c = np.where(puffy, solved, catalog.m200c)
     c = factor * profiles.concentration(np.maximum(m200c, 1), universe.redshift)
     new = replace(catalog, m200c=m200c, r200c=universe.radius(m200c), concentration=c)
@@ -179,8 +179,8 @@ def _mended(catalog: Catalog, held: Array, factor: Array, reach: float, universe
     return replace(new, m200m=m200m, r200m=np.where(puffy, radius, catalog.r200m))
 
 
-def _solved(held: Array, factor: Array, reach: float, universe: _Universe) -> tuple[Array, Array]:
-    """M200c and concentration of halos that hold the mass `held` (h,) within `reach`; no M200c exceeds it."""
+def _solved(held: Array, factor: Array, reach: float, universe: _Universe) -> Array:
+    """M200c (h,) of halos that hold the mass `held` (h,) within `reach`; no M200c exceeds it."""
     low, high = np.zeros(len(held)), np.log(held)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
@@ -188,7 +188,7 @@ def _solved(held: Array, factor: Array, reach: float, universe: _Universe) -> tu
         c = factor * profiles.concentration(m200c, universe.redshift)
         heavy = m200c * universe.enclosed(reach / universe.radius(m200c), c) > held
         low, high = np.where(heavy, low, middle), np.where(heavy, middle, high)
-    return m200c, c
+    return m200c
 
 
 def _edges(c: Array, universe: _Universe) -> Array:
