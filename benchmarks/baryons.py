@@ -157,7 +157,7 @@ def fit(runs: Sequence[Sequence[Simulated]], peer: dict[float, Array]) -> Baryon
     low, high = np.array(list(FITTED.values())).T
     step = np.array(_STEPS) / np.abs(start)
     best = least_squares(residuals, start, bounds=(low, high), x_scale=_STEPS, diff_step=step, max_nfev=6)
-    return model(best.x)
+    return model(best.x.round(3))
 
 
 def main() -> None:
