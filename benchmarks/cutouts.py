@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.nbody import FULL, LINKING, QUICK, Bench, Row, ask_for, in_turns, printed, row
+from benchmarks.nbody import FULL, LINKING, QUICK, Bench, Row, Section, ask_for, in_turns, measured, row
 from benchmarks.peers.process import Process, Side
 from configs import provenance
 
@@ -141,7 +141,7 @@ def search(_: int, side: Side, work: dict[str, Any], out: str) -> dict[str, Any]
     return side.once("friends", **work, out=out)
 
 
-SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+SECTIONS: dict[str, Section] = {
     "tiled": tiled,
     "bytes": growth,
     "samples": halos_and_rotations,
@@ -164,21 +164,6 @@ def figure(rows: Sequence[Row], path: Path) -> None:
     plt.close(fig)
 
 
-def measured(bench: Bench, names: Sequence[str]) -> tuple[list[Row], list[str]]:
-    """Rows, printed as they come, and what went wrong: a section that fails does not stop the next."""
-    rows: list[Row] = []
-    failures: list[str] = []
-    for name in names:
-        try:
-            for found in SECTIONS[name](bench):
-                rows.append(found)
-                print(printed(found), flush=True)
-        except RuntimeError as error:
-            failures.append(f"{name}: {error}")
-            print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
-    return rows, failures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="64^3 particles instead of 128^3")
@@ -186,10 +171,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], metavar="NAME", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--figures", type=Path, help="folder of cutouts_cost.png")
     arguments = parser.parse_args()
-    names = [name for name in SECTIONS if name.startswith(tuple(arguments.only))]
+    chosen = {name: section for name, section in SECTIONS.items() if name.startswith(tuple(arguments.only))}
     with tempfile.TemporaryDirectory(prefix="cutouts-") as folder:
         bench = Bench(QUICK if arguments.quick else FULL, Path(folder), arguments.threads)
-        rows, failures = measured(bench, names)
+        rows, failures = measured(bench, chosen)
     if arguments.figures:
         figure(rows, arguments.figures / "cutouts_cost.png")
     facts = {"benchmark": "cutouts", "commit": provenance()["commit"], "quick": arguments.quick, "time": "minimum"}

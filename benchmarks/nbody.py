@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -106,6 +106,9 @@ class Bench:
             self.ours.once("particles", folder=folder, **size, n_steps=N_STEPS, step=step)
             self.made.add(folder)
         return folder
+
+
+Section = Callable[[Bench], Iterator[Row]]
 
 
 def row(name: str, sides: Sequence[float], peer_name: str, unit: str, wanted: float, **more: Any) -> Row:
@@ -289,7 +292,7 @@ def budget(bench: Bench) -> Iterator[Row]:
         yield row(f"roofline memory {n}^3 on {n_mesh}^3", (held, allowed), "60 B + 3 meshes", "MB", 1.0)
 
 
-SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+SECTIONS: dict[str, Section] = {
     "pysco step": pysco_step,
     "pysco run": pysco_run,
     "pysco memory": pysco_memory,
@@ -308,13 +311,13 @@ def printed(row: Row) -> str:
     return f"{row['name']:<58}{ours}{peer}{row['ratio']:>8.2f}x  wanted {row['wanted']:g}x{enough}"
 
 
-def measured(bench: Bench, names: list[str]) -> tuple[list[Row], list[str]]:
+def measured(bench: Bench, sections: Mapping[str, Section]) -> tuple[list[Row], list[str]]:
     """Rows, printed as they come, and what went wrong: a section that fails does not stop the next."""
     rows: list[Row] = []
     failures: list[str] = []
-    for name in names:
+    for name, section in sections.items():
         try:
-            for found in SECTIONS[name](bench):
+            for found in section(bench):
                 rows.append(found)
                 print(printed(found), flush=True)
         except RuntimeError as error:
@@ -333,10 +336,10 @@ def main() -> None:
     if not 1 <= arguments.threads <= len(cores):
         parser.error(f"--threads: expected 1 to {len(cores)}, got {arguments.threads}")
     os.sched_setaffinity(0, cores[: arguments.threads])
-    names = [name for name in SECTIONS if name.startswith(tuple(arguments.only))]
+    chosen = {name: section for name, section in SECTIONS.items() if name.startswith(tuple(arguments.only))}
     with tempfile.TemporaryDirectory(prefix="nbody-") as folder:
         bench = Bench(QUICK if arguments.quick else FULL, Path(folder), arguments.threads)
-        rows, failures = measured(bench, names)
+        rows, failures = measured(bench, chosen)
     facts = {"benchmark": "nbody", "commit": provenance()["commit"], "quick": arguments.quick, "time": "minimum"}
     print(json.dumps({**facts, "threads": arguments.threads, "rows": rows, "failures": failures}))
     sys.exit(1 if failures else 0)

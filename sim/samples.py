@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from configs import Frozen
 from configs.files import replacing
 from sim.moments import Moments
-from sim.shards import file_hash
+from sim.shards import refuse_altered
 
 Array = NDArray[np.float32]
 
@@ -239,9 +239,7 @@ def read_manifest(folder: Path) -> Manifest:
 def verify(folder: Path) -> Manifest:
     """The manifest of `folder`; ValueError names the first shard whose bytes are not those it was written with."""
     manifest = read_manifest(folder)
-    for entry in manifest.shards:
-        if (got := file_hash(folder / entry.file)) != entry.sha256:
-            raise ValueError(f"{folder / entry.file}: expected sha256 {entry.sha256}, got {got}")
+    refuse_altered(folder, {entry.file: entry.sha256 for entry in manifest.shards})
     return manifest
 
 

@@ -151,10 +151,15 @@ def read_manifest(folder: Path) -> Manifest:
 def verify(folder: Path) -> Manifest:
     """The manifest of `folder`; ValueError names the first shard whose bytes are not those it was written with."""
     manifest = read_manifest(folder)
-    for shard in manifest.shards:
-        if (got := file_hash(folder / shard.file)) != shard.sha256:
-            raise ValueError(f"{folder / shard.file}: expected sha256 {shard.sha256}, got {got}")
+    refuse_altered(folder, {shard.file: shard.sha256 for shard in manifest.shards})
     return manifest
+
+
+def refuse_altered(folder: Path, hashes: Mapping[str, str]) -> None:
+    """ValueError names the first file of `folder` whose SHA-256 is not the one given."""
+    for name, expected in hashes.items():
+        if (got := file_hash(folder / name)) != expected:
+            raise ValueError(f"{folder / name}: expected sha256 {expected}, got {got}")
 
 
 def file_hash(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -14,6 +15,8 @@ from sim import enthalpy, halos, nbody, spectra
 from sim.baryons import Counterpart, Tracer, displaced
 from sim.cosmology import critical_density, particle_mass
 from sim.halos import Catalog
+from sim.hosts import concentration_factor
+from sim.repair import repaired, resolution_of
 
 Array = NDArray[np.float64]
 
@@ -27,7 +30,7 @@ N_MESH = 256
 
 @dataclass(frozen=True)
 class Simulated:
-    """The particles of a box at one redshift, of equal `mass` [Msun/h], its halos and the seed of their scatter."""
+    """The repaired particles of a box at one redshift, of equal `mass` [Msun/h], its halos, the seed of all scatter."""
 
     pos: NDArray[np.float32]
     mass: float
@@ -36,7 +39,7 @@ class Simulated:
     seed: int
 
     def painted(self, baryons: Baryons) -> Counterpart:
-        keys = {"redshift": self.redshift, "seed": self.seed}
+        keys: dict[str, Any] = {"redshift": self.redshift, "seed": self.seed, "repair": False}
         return displaced(self.pos, self.mass, self.catalog, COSMOLOGY, baryons, BOX_SIZE, **keys)
 
     def by_potential(self, config: Enthalpy) -> Counterpart:
@@ -55,14 +58,17 @@ def boxes(n_boxes: int, n_particles: int) -> list[Box]:
 
 
 def simulated(box: Box, seed: int) -> list[Simulated]:
-    """`box` at each of its output redshifts."""
+    """`box` at each of its output redshifts, its halos repaired."""
     found = []
     for state in nbody.run(box):
         if state.output is not None:
             mass, critical = particle_mass(box), critical_density(COSMOLOGY, state.output)
-            keys = {"omega_m": COSMOLOGY.omega_m, "critical_density": float(critical), "min_particles": 50}
-            catalog = halos.find(state.pos, mass, BOX_SIZE, **keys)
-            found.append(Simulated(state.pos.copy(), mass, catalog, state.output, seed))
+            keys: dict[str, Any] = {"critical_density": float(critical), "min_particles": 50}
+            first = halos.find(state.pos, mass, BOX_SIZE, omega_m=COSMOLOGY.omega_m, redshift=state.output, **keys)
+            factor = concentration_factor(first.center / BOX_SIZE, Baryons(), seed)
+            mend: dict[str, Any] = {"resolution": resolution_of(box), "redshift": state.output}
+            pos, catalog = repaired(state.pos, mass, first, COSMOLOGY, concentration_factor=factor, **mend)
+            found.append(Simulated(pos, mass, catalog, state.output, seed))
     return found
 
 
