@@ -29,6 +29,7 @@ from sim.units import RHO_CRITICAL
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -137,28 +138,47 @@ def row(name: str, error: float, asked: float) -> Row:
     return {"name": name, "ours": float(f"{error:.3g}"), "peer": asked, "peer_name": "law", "ratio": ratio, "unit": "1"}
 
 
-def figure(folder: Path, grids: tuple[Array, Array], second: tuple[Array, Array], profile: tuple[Array, ...]) -> None:
-    """docs/cutouts_geometry.png: columns of faces alone and of ours, moments of axes, the profile."""
-    fig, (left, middle, right, last) = plt.subplots(1, 4, figsize=(15, 3.6), layout="constrained")
-    half = BOX_SIZE / 2
-    for axes, grid, title in ((left, grids[1], "faces copied"), (middle, grids[0], "this cutout")):
-        extent = (-half, half, -half, half)
+def figure(
+    path: Path, grids: tuple[Array, Array], second: tuple[Array, Array], profile: tuple[Array, ...], rows: list[Row]
+) -> None:
+    """Columns of faces alone and of ours, moments of axes, the profile, and each departure from its law."""
+    fig, panels = plt.subplots(1, 5, figsize=(19, 3.7), layout="constrained")
+    for axes, grid, title in ((panels[0], grids[1], "faces copied"), (panels[1], grids[0], "this cutout")):
+        extent = (-BOX_SIZE / 2, BOX_SIZE / 2, -BOX_SIZE / 2, BOX_SIZE / 2)
         image = axes.imshow(grid.T, origin="lower", extent=extent, vmin=0.75, vmax=1.25, cmap="RdBu_r")
-        axes.set(title=f"{title}: columns {grid.min():.2f} to {grid.max():.2f}", xlabel="x [Mpc/h]", ylabel="y [Mpc/h]")
-    fig.colorbar(image, ax=middle, label="density of a turned uniform box / mean")
-    names = [f"{a}{b}" for a in "xyz" for b in "xyz"]
-    right.axhline(1 / 3, color="0.6", lw=0.8)
-    right.plot(names, second[1], "s", color="#8d8d99", label="uniform Euler angles")
-    right.plot(names, second[0], "o", color="#d1495b", label="this rotation")
-    right.set(title="second moments of turned axes", ylabel="mean square of a component")
-    right.legend(frameon=False)
-    x, found, expected = profile
-    last.axhspan(-2, 2, color="0.9", lw=0)
-    last.axhline(0, color="0.6", lw=0.8)
-    last.semilogx(x, 100 * (found / expected - 1), "o-", color="#d1495b")
-    last.set(title="isolated NFW halo", xlabel="R / R200c", ylabel="Σ / NFW − 1 [%]", ylim=(-6, 6))
-    fig.savefig(folder / "cutouts_geometry.png", dpi=130)
+        axes.set(title=f"{title}: {grid.min():.2f} to {grid.max():.2f}", xlabel="x [Mpc/h]", ylabel="y [Mpc/h]")
+    fig.colorbar(image, ax=panels[1], label="column of a turned uniform box / mean")
+    draw_moments(panels[2], second)
+    draw_profile(panels[3], profile)
+    draw_laws(panels[4], rows)
+    fig.savefig(path, dpi=130)
     plt.close(fig)
+
+
+def draw_moments(axes: Axes, second: tuple[Array, Array]) -> None:
+    names = [f"{a}{b}" for a in "xyz" for b in "xyz"]
+    axes.axhline(1 / 3, color="0.6", lw=0.8)
+    axes.plot(names, second[1], "s", color="#8d8d99", label="uniform Euler angles")
+    axes.plot(names, second[0], "o", color="#d1495b", label="this rotation")
+    axes.set(title="second moments of turned axes", ylabel="mean square of a component", ylim=(0.22, 0.6))
+    axes.legend(frameon=False, loc="upper left")
+
+
+def draw_profile(axes: Axes, profile: tuple[Array, ...]) -> None:
+    x, found, expected = profile
+    axes.axhspan(-2, 2, color="0.9", lw=0)
+    axes.axhline(0, color="0.6", lw=0.8)
+    axes.semilogx(x, 100 * (found / expected - 1), "o-", color="#d1495b")
+    axes.set(title="isolated NFW halo", xlabel="R / R200c", ylabel="Σ / NFW − 1 [%]", ylim=(-6, 6))
+
+
+def draw_laws(axes: Axes, rows: list[Row]) -> None:
+    """How far within what is allowed each law is kept."""
+    names = [one["name"].split(",")[0] for one in rows]
+    axes.barh(names, [one["ours"] / one["peer"] for one in rows], color="#2f86c4")
+    axes.axvline(1, color="0.3", lw=1)
+    axes.set(xscale="log", xlim=(1e-6, 3), xlabel="departure / allowed", title="laws")
+    axes.invert_yaxis()
 
 
 def main() -> None:
@@ -183,7 +203,7 @@ def main() -> None:
     worst = f"columns {grids[1].min():.3f} to {grids[1].max():.3f}"
     print(f"faces alone: {worst}; Euler angles: second moments off by {abs(second[1] - 1 / 3).max():.3f}")
     if arguments.figures:
-        figure(arguments.figures, grids, second, profile)
+        figure(arguments.figures / "cutouts_geometry.png", grids, second, profile, rows)
     print(json.dumps({"benchmark": "geometry", "commit": provenance()["commit"], "rows": rows}))
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +71,33 @@ def test_ranks_make_the_set_of_one_process(
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert samples.verify(tmp_path / "set").hash == read_manifest(made).hash
+
+
+def killed(command: list[str], folder: Path, n_shards: int, repository: Path) -> int:
+    """Run a command in a session of its own until `n_shards` are there, then SIGKILL all of it; its exit code."""
+    running = subprocess.Popen(command, cwd=repository, stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("*.hdf5"))) < n_shards and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    return running.wait()
+
+
+def test_killed_twice_the_same_command_goes_on_to_the_same_hash(suite: Suite, tmp_path: Path, repository: Path) -> None:
+    more = "n_rotations=100"
+    assert run("cutouts", written(suite, tmp_path, "whole"), more)[0] == 0
+    expected = samples.verify(tmp_path / "whole")
+    command = [sys.executable, "-m", "sim", "cutouts", written(suite, tmp_path, "broken"), more]
+    for n_shards in (3, len(expected.shards) // 2):
+        assert killed(command, tmp_path / "broken", n_shards, repository) == -signal.SIGKILL
+        assert n_shards <= len(list((tmp_path / "broken").glob("*.hdf5"))) < len(expected.shards)
+        assert not (tmp_path / "broken" / "manifest.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "broken").glob("SB35_0.*.json")}
+    assert before
+    assert run("cutouts", command[4], more)[0] == 0
+    assert samples.verify(tmp_path / "broken").hash == expected.hash
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
