@@ -23,7 +23,7 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from configs import Baryons, Box, Cosmology, Lightcone, provenance
-from sim import halos, lightcone, limber, nbody
+from sim import lightcone, limber, nbody
 from sim.baryons import Counterpart, displaced
 from sim.convergence import of_plane
 from sim.cosmology import particle_mass
@@ -31,6 +31,7 @@ from sim.efficiency import sources_of
 from sim.lightcone import cone_of
 from sim.limber import AngularPower
 from sim.nbody import State
+from sim.sides import resolved
 
 Array = NDArray[np.float64]
 Suppression = tuple[Array, Array, dict[float, Array]]
@@ -176,8 +177,8 @@ def painted(box: Box) -> tuple[Array, Array]:
 def counterpart(state: State) -> Counterpart:
     """Baryons on the halos of a state, at its time: half a step from that of a plane at most, on both sides."""
     box, mass, z = state.box, particle_mass(state.box), max(state.redshift, 0.0)
-    catalog = halos.find(state.pos, mass, box.box_size, omega_m=box.cosmology.omega_m, redshift=z, min_particles=50)
-    return displaced(state.pos, mass, catalog, box.cosmology, Baryons(), box.box_size, redshift=z, seed=box.seed)
+    pos, catalog = resolved(state.pos, mass, box, Baryons(), redshift=z, seed=box.seed)
+    return displaced(pos, mass, catalog, box.cosmology, Baryons(), box.box_size, redshift=z, seed=box.seed)
 
 
 def suppression(box: Box, without: Array, after: Array) -> Suppression:

@@ -14,11 +14,9 @@ Rules for what overlaps, none of which depends on the order of the particles:
   neither smear a halo nor part it from its gas (Schneider et al. 2025 spare neighbours too);
 - a particle outside every R200c is displaced by the sum over all halos within reach, each at its first position.
 
-Profile repair, the same for both sides of a pair: a mesh code makes puffy halos, so hosted particles keep their order
-in radius and take the radii of an NFW halo of the same mass. Nothing moves at R200c or outside it. Without repair, for
-particles whose halos are right as they are, gas and stars go to the same profiles from each halo's own enclosed mass,
-and dark matter moves as it would in the NFW halo: its response to a galaxy must not be that to the noise of a few
-particles.
+Halos must be as dense as they should be: those of a particle-mesh run are repaired before (`sim.repair`). Gas and stars
+go to their profiles from each halo's own enclosed mass; dark matter moves as it would in the NFW halo, because its
+response to a galaxy must not be that to the noise of a few particles.
 """
 
 from __future__ import annotations
@@ -34,6 +32,7 @@ from configs import Baryons, Cosmology
 from sim import hosts, profiles, satellites
 from sim.halos import Catalog
 from sim.hosts import Hosts
+from sim.particles import Tracer, wrapped
 from sim.satellites import Satellites
 from sim.spheres import Spheres
 
@@ -47,14 +46,6 @@ REACH = 2.0
 # close to 1, where the gas that leaves the halo comes from, the steps become short
 _INSIDE = np.concatenate([np.geomspace(1e-3, 1, 96)[:-1], 1 - np.geomspace(0.06, 5e-4, 12), [1.0]])
 _N_OUTSIDE = 32
-
-
-@dataclass(frozen=True)
-class Tracer:
-    """Particles of one species: `pos` (n, 3) in [0, box_size) Mpc/h, `mass` (n,) Msun/h."""
-
-    pos: Positions
-    mass: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -107,14 +98,12 @@ def displaced(
     *,
     redshift: float = 0.0,
     seed: int,
-    repair: bool = True,
 ) -> Counterpart:
     """The dark matter of a box and its baryonic counterpart.
 
     `pos` (n, 3) comoving Mpc/h, particles of equal `mass` Msun/h, `catalog` the halos found in them. The masses of the
-    three species sum to n * mass. `seed` and the centre of a halo decide its scatter and its satellites. With `repair`
-    both sides get NFW halos, without it `dmo_pos` is `pos`. ValueError when the box sizes differ or when a halo would
-    have more stars than baryons.
+    three species sum to n * mass, `dmo_pos` is `pos`. `seed` and the centre of a halo decide its scatter and its
+    satellites. ValueError when the box sizes differ or when a halo would have more stars than baryons.
     """
     if catalog.box_size != box_size:
         raise ValueError(f"catalog: expected the halos of a box of {box_size} Mpc/h, got {catalog.box_size} Mpc/h")
@@ -124,11 +113,9 @@ def displaced(
     grid = radial_grid(halos, baryons, box_size)
     shells = spheres.shells(halos.center, halos.radius, grid[len(_INSIDE) - 1 :], members.host)
     around = shells / np.maximum(members.owned, 1)[:, None]
-    x = repaired(members, halos.concentration) if repair else members.distance / members.each(halos.radius, 1.0)
-    hosted = profiles.nfw_enclosed(_INSIDE, halos.concentration[:, None])
-    ratios = response(
-        grid, hosted if repair else enclosed(members, x, hosted), around, halos, cosmology, baryons, redshift
-    )
+    x = members.distance / members.each(halos.radius, 1.0)
+    hosted = enclosed(members, x, profiles.nfw_enclosed(_INSIDE, halos.concentration[:, None]))
+    ratios = response(grid, hosted, around, halos, cosmology, baryons, redshift)
     shift = spheres.shifts(halos.center, halos.radius, members.host, x, np.log(grid), ratios)
     rngs = hosts.generators(halos.center / box_size, seed, hosts.SATELLITES)
     weight = members.owned * mass
@@ -141,15 +128,6 @@ def radial_grid(halos: Hosts, baryons: Baryons, box_size: float) -> Array:
     ejection = baryons.theta_ej * halos.truncation.max(initial=profiles.TRUNCATION) / profiles.TRUNCATION
     last = min(REACH * ejection, box_size / 2 / halos.radius.max(initial=1e-9))
     return np.concatenate([_INSIDE, np.geomspace(1, last, _N_OUTSIDE + 1)[1:]])
-
-
-def repaired(members: Members, concentration: Array) -> Array:
-    """Distance over R200c (n,) that each hosted particle takes: that of its rank in an NFW halo; 0 for the others."""
-    owned = members.owned
-    rank = np.arange(len(members.ranked)) - np.repeat(members.start[:-1], owned)
-    x = np.zeros(len(members.host))
-    x[members.ranked] = profiles.nfw_radius((rank + 0.5) / np.repeat(owned, owned), np.repeat(concentration, owned))
-    return x
 
 
 def enclosed(members: Members, x: Array, nfw: Array) -> Array:
@@ -232,23 +210,18 @@ def split(
 
     Satellites are tracers of their own, where the dark matter of their particle ends.
     """
-    moved = [wrapped(pos + one, box_size) for one in shift]
+    moved = [wrapped(pos + one, box_size) for one in shift[1:3]]
     dark, gas = mass * (1 - baryon_fraction), mass * (baryon_fraction - members.each(halos.stars))
     hosted = np.flatnonzero(members.host >= 0)
     chosen = members.ranked[members.start[galaxies.halo] + galaxies.rank]
     stars = np.concatenate([mass * members.each(halos.central)[hosted], galaxies.mass])
+    central = wrapped(pos[hosted] + shift[3][hosted], box_size)
     return Counterpart(
-        moved[0],
-        Tracer(moved[1], np.full(len(pos), dark, np.float32)),
-        Tracer(moved[2], gas.astype(np.float32)),
-        Tracer(np.concatenate([moved[3][hosted], moved[1][chosen]]), stars.astype(np.float32)),
+        pos,
+        Tracer(moved[0], np.full(len(pos), dark, np.float32)),
+        Tracer(moved[1], gas.astype(np.float32)),
+        Tracer(np.concatenate([central, moved[0][chosen]]), stars.astype(np.float32)),
     )
-
-
-def wrapped(pos: Positions, box_size: float) -> Positions:
-    """`pos` taken into [0, box_size); the remainder of a tiny negative number rounds to box_size, which is 0."""
-    inside = np.mod(pos, np.float32(box_size))
-    return np.where(inside < np.float32(box_size), inside, np.float32(0))
 
 
 @njit(cache=True)

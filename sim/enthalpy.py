@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs import Cosmology, Enthalpy
-from sim.baryons import Counterpart, Tracer, wrapped
+from sim.baryons import Counterpart
 from sim.fourier import Fourier
 from sim.mesh import paint, read
+from sim.particles import Tracer, wrapped
 from sim.slab import Slab
 
 Positions = NDArray[np.float32]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,10 @@ from sim.cosmology import critical_density
 from sim.feedback import baryons_of
 from sim.halos import Catalog
 from sim.hosts import concentration_factor
-from sim.particles import Particles
 from sim.repair import repaired, resolution_of
 from sim.snapshot import Snapshot
+
+Positions = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,46 +63,60 @@ def sides_of(name: str, config: Painted) -> Sides:
     mass = float(np.ravel(matter.mass)[0])
     baryons = drawn(name, config, record.camels)
     seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
-    pos, catalog = resolved(matter, mass, record.box, baryons, config, seed)
+    keys: dict[str, Any] = {"redshift": config.redshift, "seed": seed, "vel": matter.vel, "ids": matter.ids}
+    keys |= {"linking_length": config.linking_length, "min_particles": config.min_particles, "repair": config.repair}
+    pos, catalog = resolved(matter.pos, mass, record.box, baryons, **keys)
     hydro = hydrodynamic(pos, mass, catalog, record.box, baryons, config, seed)
     return Sides(record.box, mass, catalog, baryons, hydro, record.camels)
 
 
 def resolved(
-    matter: Particles, mass: float, box: Box, baryons: Baryons, config: Painted, seed: int
-) -> tuple[NDArray[np.float32], Catalog]:
-    """Positions and halos, repaired unless the configuration says otherwise.
+    pos: Positions,
+    mass: float,
+    box: Box,
+    baryons: Baryons,
+    *,
+    redshift: float,
+    seed: int,
+    linking_length: float = 0.2,
+    min_particles: int = 50,
+    repair: bool = True,
+    vel: Positions | None = None,
+    ids: NDArray[np.uint64] | None = None,
+) -> tuple[Positions, Catalog]:
+    """Positions and halos of a run, as they would be without its softening unless `repair` is off.
 
-    A halo gets the concentration that the scatter of `baryons` draws for it, on both sides.
+    A halo gets the concentration that the scatter of `baryons` draws for it with `seed`: on both sides of a pair.
     """
     catalog = halos.find(
-        matter.pos,
+        pos,
         mass,
         box.box_size,
         omega_m=box.cosmology.omega_m,
-        redshift=config.redshift,
-        critical_density=critical_density(box.cosmology, config.redshift),
-        linking_length=config.linking_length,
-        min_particles=config.min_particles,
+        redshift=redshift,
+        critical_density=critical_density(box.cosmology, redshift),
+        linking_length=linking_length,
+        min_particles=min_particles,
         properties=True,
-        vel=matter.vel,
-        ids=matter.ids,
+        vel=vel,
+        ids=ids,
     )
-    if not config.repair:
-        return matter.pos, catalog
+    if not repair:
+        return pos, catalog
+    factor = concentration_factor(catalog.center / box.box_size, baryons, seed)
     return repaired(
-        matter.pos,
+        pos,
         mass,
         catalog,
         box.cosmology,
         resolution=resolution_of(box),
-        redshift=config.redshift,
-        concentration_factor=concentration_factor(catalog.center / box.box_size, baryons, seed),
+        redshift=redshift,
+        concentration_factor=factor,
     )
 
 
 def hydrodynamic(
-    pos: NDArray[np.float32],
+    pos: Positions,
     mass: float,
     catalog: Catalog,
     box: Box,
@@ -111,9 +127,7 @@ def hydrodynamic(
     """The other side, by the model of the configuration."""
     if config.model == "enthalpy":
         return enthalpy.displaced(pos, mass, box.cosmology, config.enthalpy, box.box_size)
-    return displaced(
-        pos, mass, catalog, box.cosmology, baryons, box.box_size, redshift=config.redshift, seed=seed, repair=False
-    )
+    return displaced(pos, mass, catalog, box.cosmology, baryons, box.box_size, redshift=config.redshift, seed=seed)
 
 
 def drawn(name: str, config: Painted, camels: Mapping[str, float] | None = None) -> Baryons:

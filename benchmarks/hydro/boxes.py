@@ -11,12 +11,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from configs import Baryons, Box, Cosmology, Enthalpy
-from sim import enthalpy, halos, nbody, spectra
-from sim.baryons import Counterpart, Tracer, displaced
-from sim.cosmology import critical_density, particle_mass
+from sim import enthalpy, nbody, spectra
+from sim.baryons import Counterpart, displaced
+from sim.cosmology import particle_mass
 from sim.halos import Catalog
-from sim.hosts import concentration_factor
-from sim.repair import repaired, resolution_of
+from sim.particles import Tracer
+from sim.sides import resolved
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Simulated:
     seed: int
 
     def painted(self, baryons: Baryons) -> Counterpart:
-        keys: dict[str, Any] = {"redshift": self.redshift, "seed": self.seed, "repair": False}
+        keys: dict[str, Any] = {"redshift": self.redshift, "seed": self.seed}
         return displaced(self.pos, self.mass, self.catalog, COSMOLOGY, baryons, BOX_SIZE, **keys)
 
     def by_potential(self, config: Enthalpy) -> Counterpart:
@@ -62,12 +62,8 @@ def simulated(box: Box, seed: int) -> list[Simulated]:
     found = []
     for state in nbody.run(box):
         if state.output is not None:
-            mass, critical = particle_mass(box), critical_density(COSMOLOGY, state.output)
-            keys: dict[str, Any] = {"critical_density": float(critical), "min_particles": 50}
-            first = halos.find(state.pos, mass, BOX_SIZE, omega_m=COSMOLOGY.omega_m, redshift=state.output, **keys)
-            factor = concentration_factor(first.center / BOX_SIZE, Baryons(), seed)
-            mend: dict[str, Any] = {"resolution": resolution_of(box), "redshift": state.output}
-            pos, catalog = repaired(state.pos, mass, first, COSMOLOGY, concentration_factor=factor, **mend)
+            mass = particle_mass(box)
+            pos, catalog = resolved(state.pos, mass, box, Baryons(), redshift=state.output, seed=seed)
             found.append(Simulated(pos, mass, catalog, state.output, seed))
     return found
 

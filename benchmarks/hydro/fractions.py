@@ -12,8 +12,9 @@ from scipy.optimize import brentq
 from benchmarks.hydro.boxes import BOX_SIZE, COSMOLOGY, Simulated
 from configs import Baryons
 from sim import hosts, profiles
-from sim.baryons import Counterpart, Tracer, gas_of, radial_grid
+from sim.baryons import Counterpart, gas_of, radial_grid
 from sim.hosts import Hosts
+from sim.particles import Tracer
 from sim.spheres import Spheres
 
 Array = NDArray[np.float64]

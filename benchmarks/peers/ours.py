@@ -10,14 +10,16 @@ import numpy as np
 
 from benchmarks.peers.worker import Particles, Vectors, memory, peak_memory, seconds, serve, wrapped
 from configs import Baryons, Box, Cosmology
-from sim import halos, nbody, rotations, spectra
-from sim.baryons import Tracer, displaced
+from sim import nbody, rotations, spectra
+from sim.baryons import displaced
 from sim.blocks import Blocks
-from sim.cosmology import mean_density
+from sim.cosmology import particle_mass
 from sim.cutouts import Windows, cutouts
 from sim.friends import group_labels
 from sim.mesh import Assignment, order_by_rows, paint, sort
+from sim.particles import Tracer
 from sim.power import linear_power
+from sim.sides import resolved
 from sim.slab import Slab
 
 PLANCK = Cosmology(omega_m=0.3152, omega_b=0.0493, h=0.6736, n_s=0.9649, sigma8=0.81)
@@ -170,10 +172,10 @@ def friends(folder: str, linking: float, n_timed: int, out: str) -> dict[str, An
 def species(folder: str, n_cutouts: int) -> dict[str, Any]:
     """Write both sides of the particles in a folder, the centres of their heaviest halos, and rotations, to a file."""
     given = Particles.load(folder)
-    mass, cosmology = mean_density(PLANCK) * given.box_size**3 / given.n**3, PLANCK
-    pos = wrapped(given.pos, given.box_size)
-    found = halos.find(pos, mass, given.box_size, omega_m=PLANCK.omega_m)
-    sides = displaced(pos, mass, found, cosmology, Baryons(), given.box_size, seed=1)
+    box = box_of(given, given.n_mesh)
+    mass, pos = particle_mass(box), wrapped(given.pos, given.box_size)
+    pos, found = resolved(pos, mass, box, Baryons(), redshift=0.0, seed=1)
+    sides = displaced(pos, mass, found, PLANCK, Baryons(), given.box_size, seed=1)
     tracers = [Tracer(sides.dmo_pos, np.full(len(pos), mass, np.float32)), sides.dark_matter, sides.gas, sides.stars]
     arrays = {f"{key}{i}": getattr(one, key) for i, one in enumerate(tracers) for key in ("pos", "mass")}
     centers = found.center[np.arange(n_cutouts) % 20]

@@ -34,11 +34,10 @@ def directions(rng: np.random.Generator, n: int) -> Array:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def clump(center: Array, n: int = N, *, puff: float = 0.0, seed: int = 1) -> NDArray[np.float32]:
-    """Particles of an NFW halo of c = 6 inside R200c, with a core of `puff` R200c."""
+def clump(center: Array, n: int = N, *, redshift: float = 0.0, seed: int = 1) -> NDArray[np.float32]:
+    """Particles of an NFW halo of the mean concentration inside R200c."""
     rng = np.random.default_rng(seed)
-    x = profiles.nfw_radius((np.arange(n) + 0.5) / n, 6.0)
-    x = np.sqrt(x**2 + puff**2) / np.sqrt(1 + puff**2) * 0.99999
+    x = profiles.nfw_radius((np.arange(n) + 0.5) / n, profiles.concentration(MASS * n / N, redshift)) * 0.99999
     radius = RADIUS * (n / N) ** (1 / 3)
     return np.mod(center + radius * x[:, None] * directions(rng, n), BOX).astype(np.float32)
 
@@ -66,10 +65,10 @@ def catalog(*halo: tuple[Array, float]) -> Catalog:
 MIDDLE = np.array([12.0, 12.0, 12.0])
 
 
-def alone(config: Baryons = STEADY, *, puff: float = 0.0, redshift: float = 0.0) -> Counterpart:
+def alone(config: Baryons = STEADY, *, redshift: float = 0.0) -> Counterpart:
     """The counterpart of one halo in an empty box."""
-    found = catalog((MIDDLE, N))
-    return displaced(clump(MIDDLE, puff=puff), PARTICLE, found, COSMOLOGY, config, BOX, redshift=redshift, seed=1)
+    found, pos = catalog((MIDDLE, N)), clump(MIDDLE, redshift=redshift)
+    return displaced(pos, PARTICLE, found, COSMOLOGY, config, BOX, redshift=redshift, seed=1)
 
 
 def enclosed(pos: NDArray[np.float32], mass: NDArray[np.float32] | float, x: Array) -> Array:
@@ -120,23 +119,6 @@ def test_a_halo_across_the_edge_moves_like_one_in_the_middle() -> None:
         assert 0 <= other.pos.min() <= other.pos.max() < BOX
 
 
-@pytest.mark.parametrize(("puff", "redshift"), [(0.0, 0.0), (0.3, 0.0), (0.3, 1.5)])
-def test_repair_gives_an_nfw_halo_of_the_same_mass(puff: float, redshift: float) -> None:
-    x = np.array([0.02, 0.05, 0.1, 0.3, 0.6, 1.0])
-    expected = profiles.nfw_enclosed(x, profiles.concentration(MASS, redshift))
-    got = enclosed(alone(puff=puff, redshift=redshift).dmo_pos, PARTICLE, x)
-    np.testing.assert_allclose(got, expected, rtol=0.01, atol=2 / N)
-
-
-def test_repair_keeps_directions_and_the_order_of_the_radii() -> None:
-    before, after = clump(MIDDLE, puff=0.3) - MIDDLE, alone(puff=0.3).dmo_pos - MIDDLE
-    r, s = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)
-    order = np.argsort(r)
-    assert np.all(np.diff(s[order]) > -1e-5)
-    far = s > 0.05
-    np.testing.assert_allclose((before / r[:, None])[far], (after / s[:, None])[far], atol=1e-3)
-
-
 def alone_selected(config: Baryons, redshift: float = 0.0) -> Hosts:
     """The lonely halo as the model sees it."""
     return hosts.select(catalog((MIDDLE, N)), COSMOLOGY, config, BOX, redshift=redshift, seed=1)
@@ -165,25 +147,15 @@ def test_the_gas_of_an_isolated_halo_follows_its_profile(redshift: float) -> Non
 
 
 @pytest.mark.parametrize(("slope", "inner_gas"), [(None, 0.1), (2.0, 0.1), (2.7, 0.1), (None, 0.8)])
-def test_without_repair_the_gas_follows_its_profile_and_the_input_stays(slope: float | None, inner_gas: float) -> None:
+def test_the_gas_follows_its_profile_in_any_halo_and_the_input_stays(slope: float | None, inner_gas: float) -> None:
     """Of an NFW halo and of halos with a constant slope of the enclosed mass: 2, and nearly that of a ball, 2.7."""
     config = with_values({"inner_gas": inner_gas})
     pos = clump(MIDDLE) if slope is None else ball(slope)
-    sides = displaced(pos, PARTICLE, catalog((MIDDLE, N)), COSMOLOGY, config, BOX, seed=1, repair=False)
+    sides = displaced(pos, PARTICLE, catalog((MIDDLE, N)), COSMOLOGY, config, BOX, seed=1)
     np.testing.assert_array_equal(sides.dmo_pos, pos)
     np.testing.assert_allclose(enclosed(sides.gas.pos, sides.gas.mass, X), gas_within(X, config, 0.0), rtol=0.02)
     total = sum(side.mass.sum(dtype=float) for side in (sides.dark_matter, sides.gas, sides.stars))
     np.testing.assert_allclose(total, MASS, rtol=1e-6)
-
-
-def test_a_repaired_box_needs_no_second_repair() -> None:
-    first = alone(puff=0.3)
-    found = catalog((MIDDLE, N))
-    again = displaced(first.dmo_pos, PARTICLE, found, COSMOLOGY, STEADY, BOX, seed=1, repair=False)
-    x = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
-    for species in ("dark_matter", "gas", "stars"):
-        one, other = (enclosed(side.pos, side.mass, x) for side in (getattr(first, species), getattr(again, species)))
-        np.testing.assert_allclose(one, other, rtol=0.02, atol=0.3 / N, err_msg=species)
 
 
 def test_a_heavy_background_holds_the_gas_outside_r200c() -> None:
