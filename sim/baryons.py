@@ -116,7 +116,7 @@ def displaced(
     x = members.distance / members.each(halos.radius, 1.0)
     hosted = enclosed(members, x, profiles.nfw_enclosed(_INSIDE, halos.concentration[:, None]))
     ratios = response(grid, hosted, around, halos, cosmology, baryons, redshift)
-    shift = spheres.shifts(halos.center, halos.radius, members.host, x, np.log(grid), ratios)
+    shift = spheres.shifts(halos.center, halos.radius, members.host, np.log(grid), ratios)
     rngs = hosts.generators(halos.center / box_size, seed, hosts.SATELLITES)
     weight = members.owned * mass
     galaxies = satellites.drawn(halos.satellite * weight, halos.central * weight, members.owned, rngs)
@@ -210,12 +210,12 @@ def split(
 
     Satellites are tracers of their own, where the dark matter of their particle ends.
     """
-    moved = [wrapped(pos + one, box_size) for one in shift[1:3]]
+    moved = [wrapped(pos + one, box_size) for one in shift[:2]]
     dark, gas = mass * (1 - baryon_fraction), mass * (baryon_fraction - members.each(halos.stars))
     hosted = np.flatnonzero(members.host >= 0)
     chosen = members.ranked[members.start[galaxies.halo] + galaxies.rank]
     stars = np.concatenate([mass * members.each(halos.central)[hosted], galaxies.mass])
-    central = wrapped(pos[hosted] + shift[3][hosted], box_size)
+    central = wrapped(pos[hosted] + shift[2][hosted], box_size)
     return Counterpart(
         pos,
         Tracer(moved[0], np.full(len(pos), dark, np.float32)),

@@ -81,16 +81,16 @@ class Spheres:
         return counts
 
     def shifts(
-        self, center: Array, radius: Array, owner: Integers, x: Array, log_grid: Array, log_ratio: Array
+        self, center: Array, radius: Array, owner: Integers, log_grid: Array, log_ratio: Array
     ) -> NDArray[np.float32]:
-        """Displacements (1 + s, n, 3): of the move to `x`, then of that and the move of each of s species.
+        """Displacements (s, n, 3) of each of s species.
 
-        `x` (n,) is the distance, over the radius of its owner, that an owned particle takes first. `log_ratio`
-        (h, s, m) is ln(final / initial distance) of each species on `log_grid` (m,) = ln x: owned particles move with
-        the row of their owner, the others with the sum over all spheres whose last grid point lies beyond them.
+        `log_ratio` (h, s, m) is ln(final / initial distance) on `log_grid` (m,), ln of the distance over the radius:
+        owned particles move with the row of their owner, the others with the sum over all spheres whose last grid point
+        lies beyond them.
         """
-        shift = np.zeros((1 + log_ratio.shape[1], len(self.pos), 3), np.float32)
-        _move(center, radius, log_grid, log_ratio, self.order, owner, x, shift, *self._cells)
+        shift = np.zeros((log_ratio.shape[1], len(self.pos), 3), np.float32)
+        _move(center, radius, log_grid, log_ratio, self.order, owner, shift, *self._cells)
         return shift
 
 
@@ -244,18 +244,16 @@ def _interpolate(log_x, log_grid, values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _move(  # type: ignore[no-untyped-def]
-    center, radius, log_grid, log_ratio, order, owner, x, shift, pos, start, first, n_cells, box_size
+    center, radius, log_grid, log_ratio, order, owner, shift, pos, start, first, n_cells, box_size
 ):
     found, offset = np.empty(len(pos) + 1, np.int64), np.empty((len(pos) + 1, 3))
     for h in range(len(center)):
         reach = radius[h] * np.exp(log_grid[-1])
         for i in range(_within(center[h], reach, pos, start, first, n_cells, box_size, found, offset)):
             p = order[found[i]]
-            old = _norm(offset[i]) / radius[h]
-            if (owner[p] >= 0 and owner[p] != h) or old == 0.0:
+            x = _norm(offset[i]) / radius[h]
+            if (owner[p] >= 0 and owner[p] != h) or x == 0.0:
                 continue
-            new = x[p] if owner[p] == h else old
-            shift[0, p] += ((new / old - 1) * offset[i]).astype(np.float32)
             for s in range(log_ratio.shape[1]):
-                ratio = new / old * np.exp(_interpolate(np.log(new), log_grid, log_ratio[h, s]))
-                shift[1 + s, p] += ((ratio - 1) * offset[i]).astype(np.float32)
+                ratio = np.exp(_interpolate(np.log(x), log_grid, log_ratio[h, s]))
+                shift[s, p] += ((ratio - 1) * offset[i]).astype(np.float32)

@@ -72,25 +72,20 @@ def test_shells_count_the_particles_that_nobody_owns(last: float) -> None:
 def test_shifts_are_those_of_the_owner_or_the_sum_over_all_in_reach() -> None:
     log_grid = np.log([0.01, 1.0, 2.0])
     ratio = np.stack([np.linspace(0.1, 0.3, 21), np.linspace(-0.2, 0.1, 21)], axis=1)[:, :, None] * [1, 1, 0]
-    x = np.where(OWNER >= 0, 0.5, 0.0)
-    shift = Spheres.of(POS, BOX).shifts(CENTER, RADIUS, OWNER, x, log_grid, ratio)
-    offset, old = offsets(), DISTANCE / RADIUS[:, None]
-    expected = np.zeros((3, len(POS), 3))
-    for p, h in enumerate(OWNER):
-        if h >= 0:
-            moves = 0.5 / old[h, p] * np.exp([0, *ratio[h, :, 0]])
-            expected[:, p] = (moves[:, None] - 1) * offset[h, p]
-            continue
-        for near in np.flatnonzero(old[:, p] < 2):
-            moves = np.exp(ratio[near, :, 1] * (1 - np.log(old[near, p]) / np.log(2)))
-            expected[1:, p] += (moves[:, None] - 1) * offset[near, p]
+    shift = Spheres.of(POS, BOX).shifts(CENTER, RADIUS, OWNER, log_grid, ratio)
+    offset, x = offsets(), DISTANCE / RADIUS[:, None]
+    expected = np.zeros((2, len(POS), 3))
+    for p, owner in enumerate(OWNER):
+        for h in [owner] if owner >= 0 else np.flatnonzero(x[:, p] < 2):
+            moves = np.exp([np.interp(np.log(x[h, p]), log_grid, ratio[h, s]) for s in range(2)])
+            expected[:, p] += (moves[:, None] - 1) * offset[h, p]
     np.testing.assert_allclose(shift, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_particle_at_a_centre_stays() -> None:
     pos = np.array([[1, 1, 1]], np.float32)
     shift = Spheres.of(pos, BOX).shifts(
-        pos.astype(float), np.ones(1), np.zeros(1, int), np.ones(1), np.log([0.1, 1.0]), np.ones((1, 2, 2))
+        pos.astype(float), np.ones(1), np.zeros(1, int), np.log([0.1, 1.0]), np.ones((1, 2, 2))
     )
     np.testing.assert_array_equal(shift, 0)
 
