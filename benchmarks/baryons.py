@@ -7,7 +7,7 @@ Runs dark-matter boxes of 50 Mpc/h (pairs of fixed amplitude and opposite phase,
 gives them the fiducial baryons, and compares
 
 - the mean S(k) = P_hydro / P_dmo at z = 0 with the band that HMCode2020 spans between log10 T_AGN = 7.6 and 8.0;
-- the mean S(k) at z = 0.125 with SP(k) (`pyspk`, when installed), told the baryon fractions of the same painted boxes;
+- the mean S(k) at z = 0.125 with SP(k) (`pyspk`), told the baryon fractions of the same painted boxes;
 - gas and stars inside R200c and R500c of the painted halos with what their profiles should hold;
 - the change of S(k) with each parameter with its published direction;
 - S(k) of the second, unrelated model with the same band.
@@ -87,9 +87,6 @@ def band_rows(kind: str, values: Array, peer: dict[float, Array]) -> list[dict[s
 
 
 def spk_rows(found: Measured) -> list[dict[str, object]]:
-    """Nothing without `pyspk`."""
-    if not theory.has_spk():
-        return []
     expected = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
     ours, name = found.earlier.mean(axis=0)[: len(expected)], "SP(k) of our baryon fractions"
     off = np.maximum(np.abs(ours / expected - 1), 1e-6)
@@ -132,8 +129,7 @@ def table(found: Measured, peer: dict[float, Array]) -> str:
     for name, values in columns.items():
         lines[name] = values.mean(axis=0)
         lines[f"  error of {name}"] = values.std(axis=0) / np.sqrt(max(len(values) - 1, 1))
-    if theory.has_spk():
-        lines["SP(k), z=0.125"] = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
+    lines["SP(k), z=0.125"] = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
     return "\n".join(f"{name:30}" + "".join(f"{value:8.3f}" for value in values) for name, values in lines.items())
 
 
@@ -164,10 +160,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two boxes of 64^3 particles instead of 16 of 128^3")
     parser.add_argument("--figures", type=Path, help="folder of baryons_{sk,fractions,response}.png")
-    parser.add_argument("--fit", action="store_true", help="print the best fiducial parameters instead; needs pyspk")
+    parser.add_argument("--fit", action="store_true", help="print the best fiducial parameters instead")
     arguments = parser.parse_args()
-    if arguments.fit and not theory.has_spk():
-        parser.error("--fit needs pyspk, which is not installed")
     n_boxes, n_particles = (2, 64) if arguments.quick else (2, 128) if arguments.fit else (16, 128)
     runs = [simulated(box, i) for i, box in enumerate(boxes(n_boxes, n_particles))]
     peer = theory.band()
@@ -176,8 +170,6 @@ def main() -> None:
         return
     found, answers = measured(runs, Baryons()), responses([today for _, today in runs[:2]])
     print(table(found, peer))
-    if not theory.has_spk():
-        print("SP(k): pyspk is not installed, not compared")
     for one in answers:
         print(f"{one.name:14} {one.low:6g} to {one.high:6g}: S changes by {one.change:+.4f}, published {one.sign:+d}")
     rows = [*band_rows("z=0", found.today, peer), *band_rows("second model", found.potential, peer), *spk_rows(found)]

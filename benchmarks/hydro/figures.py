@@ -59,11 +59,10 @@ def draw_suppression(found: Measured, peer: dict[float, Array], path: Path) -> N
     points(left, found.potential, "C3", "s", "second model (potential)")
     left.set_title(r"$z = 0$")
     points(right, found.earlier, "C0", "o", "ours")
-    if theory.has_spk():
-        expected = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
-        k = K[: len(expected)]
-        right.fill_between(k, 0.97 * expected, 1.03 * expected, color="C1", alpha=0.25, lw=0)
-        right.plot(k, expected, color="C1", label=r"SP(k) of our baryon fractions, $\pm 3$ %")
+    expected = theory.spk(*fractions.baryon_fractions(found.earlier_halos))
+    k = K[: len(expected)]
+    right.fill_between(k, 0.97 * expected, 1.03 * expected, color="C1", alpha=0.25, lw=0)
+    right.plot(k, expected, color="C1", label=r"SP(k) of our baryon fractions, $\pm 3$ %")
     right.set_title(r"$z = 0.125$")
     left.set_ylabel(r"$S(k) = P_{\rm hydro} / P_{\rm dmo}$")
     for axes in (left, right):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 import numpy as np
 from numpy.typing import NDArray
+from pyspk import sup_model
 
 from benchmarks.hydro.boxes import COSMOLOGY, SPK_REDSHIFT, K
 from sim.power import nonlinear_power
@@ -24,15 +22,10 @@ def band() -> dict[float, Array]:
     return {heat: nonlinear_power(COSMOLOGY, 0.0, heat)(K) / without for heat in FEEDBACK}
 
 
-def has_spk() -> bool:
-    """Whether `pyspk` can be imported."""
-    return importlib.util.find_spec("pyspk") is not None
-
-
 def spk(mass: Array, share: Array) -> Array:
     """S at `K` up to SPK_LIMIT of SP(k) (Salcido et al. 2023, arXiv:2305.09710) at SPK_REDSHIFT.
 
     `share` is the baryon fraction inside R200c over the cosmic one of halos of `mass` [Msun].
     """
     wanted = {"k_array": K[K <= SPK_LIMIT], "M_halo": mass, "fb": share, "extrapolate": True}
-    return np.asarray(importlib.import_module("pyspk").sup_model(SO=200, z=SPK_REDSHIFT, **wanted)[1])
+    return np.asarray(sup_model(SO=200, z=SPK_REDSHIFT, **wanted)[1])
