@@ -19,10 +19,10 @@ JUDGED = (K >= 1) & (K <= 5)
 """Where the direction is judged: from where baryons matter to where S(k) is published."""
 
 VARIED = {
-    "log10_m_c": (12.8, 13.8, -1),
-    "mu": (0.5, 0.9, 1),
-    "theta_ej": (5.0, 11.0, -1),
-    "theta_co": (0.025, 0.15, -1),
+    "log10_m_c": (13.1, 14.1, -1),
+    "mu": (0.7, 1.1, 1),
+    "theta_ej": (4.5, 9.0, -1),
+    "theta_co": (0.02, 0.12, -1),
     "gamma": (1.0, 2.5, -1),
     "delta": (5.0, 9.0, 1),
     "n_star": (0.015, 0.045, 1),
