@@ -142,7 +142,7 @@ def test_a_shard_without_a_record_that_agrees_is_made_again(
 
 def test_another_configuration_or_simulation_makes_shards_again(made: Pairs, boxes: Path, tmp_path: Path) -> None:
     assert pairs.completed(NAMES[0], made.model_copy(update={"seed": 5})) is None
-    assert pairs.completed(NAMES[0], made.model_copy(update={"baryons": Baryons(mu=0.9)})) is None
+    assert pairs.completed(NAMES[0], made.model_copy(update={"baryons": Baryons(mu=1.1)})) is None
     assert pairs.completed(NAMES[0], made.model_copy(update={"split": (0.6, 0.2, 0.2), "n_retries": 0})) is not None
     for path in (boxes / NAMES[0]).iterdir():
         (tmp_path / NAMES[0]).mkdir(exist_ok=True)
