@@ -33,7 +33,7 @@ VARIED = {
 """Low, high, and the sign of the answer: Schneider et al. 2019, Giri & Schneider 2021, Schneider et al. 2025."""
 
 BESIDE = {"mu": {"log10_m_c": 13.0}}
-"""What is not fiducial beside a parameter: mu keeps gas in halos above m_c, which are to decide, and ejects it below."""
+"""What is not fiducial beside a parameter: mu keeps gas in halos above m_c, which are to decide, and not below."""
 
 CAMELS = {"A_SN1": (0.25, 4.0, 1), "A_SN2": (0.5, 2.0, 1), "A_AGN1": (0.25, 4.0, -1), "A_AGN2": (0.5, 2.0, -1)}
 """Of the four astrophysical parameters: Delgado et al. 2023; Gebhardt et al. 2024."""
