@@ -113,7 +113,7 @@ def draw_responses(answers: Sequence[Response], path: Path) -> None:
         axes.set_title(LABELS[one.name] + ("" if one.is_right else " (against what is published)"), fontsize=9)
         axes.legend(fontsize=7, loc="lower left")
         by_wave_number(axes)
-        axes.set_ylim(0.66, 1.16)
+        axes.set_ylim(0.66, 1.2)
         axes.set_facecolor("0.97" if one.name in CAMELS else "white")
     for axes in panels.ravel()[len(answers) :]:
         axes.set_axis_off()
