@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 LABELS = {
     "log10_m_c": r"$\log_{10} M_{\rm c}$",
-    "mu": r"$\mu$",
+    "mu": r"$\mu$ at $\log_{10} M_{\rm c} = 13$",
     "theta_ej": r"$\theta_{\rm ej}$",
     "theta_co": r"$\theta_{\rm co}$",
     "gamma": r"$\gamma$",
@@ -112,7 +112,7 @@ def draw_responses(answers: Sequence[Response], path: Path) -> None:
         axes.set_title(LABELS[one.name] + ("" if one.is_right else " (against what is published)"), fontsize=9)
         axes.legend(fontsize=7, loc="lower left")
         by_wave_number(axes)
-        axes.set_ylim(0.66, 1.06)
+        axes.set_ylim(0.66, 1.2)
         axes.set_facecolor("0.97" if one.name in CAMELS else "white")
     for axes in panels.ravel()[len(answers) :]:
         axes.set_axis_off()
