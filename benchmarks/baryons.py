@@ -43,11 +43,11 @@ FITTED = {
     "log10_m_c": (12.5, 14.8),
     "mu": (0.3, 1.5),
     "theta_ej": (2.5, 11.5),
-    "theta_co": (0.01, 0.5),
+    "theta_co": (0.03, 0.5),
     "gamma": (0.5, 3.0),
 }
 """Parameters that --fit moves, and between what."""
-_STEPS = (0.15, 0.08, 0.7, 0.02, 0.2)
+_STEPS = (0.15, 0.08, 0.7, 0.02)
 
 
 @dataclass(frozen=True)

@@ -150,17 +150,23 @@ SECTIONS: dict[str, Section] = {
 
 
 def figure(rows: Sequence[Row], path: Path) -> None:
-    """Seconds a sample against particles, and the bound."""
+    """Seconds a sample against particles, beside the bound, and against how many samples are cut at once."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     grown = [one for one in rows if one["name"].startswith("bytes")]
-    particles = [int(one["name"].split()[2].split("^")[0]) ** 3 for one in grown]
-    fig, axes = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
-    axes.loglog(particles, [one["ours"] for one in grown], "o-", label="a sample: four species, 512² fine pixels")
-    axes.loglog(
-        particles, [one["peer"] for one in grown], "s--", label="reading the dark matter once, at the triad's pace"
-    )
-    axes.set(xlabel="particles of a species", ylabel="seconds, one thread")
-    axes.legend(frameon=False)
-    fig.savefig(path, dpi=150)
+    sides = [int(one["name"].split()[2].split("^")[0]) for one in grown]
+    left.loglog(sides, [one["ours"] for one in grown], "o-", label="a sample: four species, 512² fine pixels")
+    left.loglog(sides, [one["peer"] for one in grown], "s--", label="reading the dark matter once, by the triad")
+    left.set(xlabel="particles of a species", ylabel="seconds, one thread", ylim=(5e-5, 3))
+    left.set_xticks(sides, labels=[f"{n}³" for n in sides])
+    left.minorticks_off()
+    left.legend(frameon=False, loc="upper left", fontsize=9)
+    many = [one for one in rows if one["name"].startswith("samples")]
+    counts = [int(one["name"].split()[1]) for one in many]
+    right.semilogx(counts, [one["ours"] for one in many], "o-")
+    right.set(xlabel="halos × rotations of one simulation", ylabel="seconds a sample, sorting included", ylim=(0, None))
+    right.set_xticks(counts, labels=[str(n) for n in counts])
+    right.minorticks_off()
+    fig.savefig(path, dpi=130)
     plt.close(fig)
 
 

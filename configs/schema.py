@@ -164,12 +164,12 @@ class Ensemble(Frozen):
 class Baryons(Frozen):
     """Component-wise baryonification (Schneider et al. 2019, 2025; Giri & Schneider 2021). Masses in Msun/h."""
 
-    log10_m_c: float = Field(14.0, ge=11, le=16, description="log10 of the halo mass below which gas is ejected")
-    mu: float = Field(1.1, gt=0, le=2, description="how fast the gas slope changes with halo mass")
-    theta_ej: float = Field(8.9, ge=1, le=12, description="ejection radius over R200c at peak height 1")
-    theta_co: float = Field(0.02, gt=0, le=1, description="core radius of the hot gas over R200c")
-    gamma: float = Field(0.9, gt=0, le=5, description="inner shape of the outer gas truncation")
-    delta: float = Field(9.0, gt=3, le=12, description="outer slope of the gas truncation")
+    log10_m_c: float = Field(13.6, ge=11, le=16, description="log10 of the halo mass below which gas is ejected")
+    mu: float = Field(0.9, gt=0, le=2, description="how fast the gas slope changes with halo mass")
+    theta_ej: float = Field(6.4, ge=1, le=12, description="ejection radius over R200c at peak height 1")
+    theta_co: float = Field(0.04, gt=0, le=1, description="core radius of the hot gas over R200c")
+    gamma: float = Field(1.5, gt=0, le=5, description="inner shape of the outer gas truncation")
+    delta: float = Field(7.0, gt=3, le=12, description="outer slope of the gas truncation")
     n_star: float = Field(0.03, gt=0, le=0.2, description="normalisation of the stellar fraction")
     log10_m_star: float = Field(11.4, ge=10, le=13, description="log10 of the mass where the stellar fraction peaks")
     tau: float = Field(-1.376, ge=-3, lt=0, description="low-mass slope of the stellar fraction")

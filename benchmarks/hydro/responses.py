@@ -19,12 +19,12 @@ JUDGED = (K >= 1) & (K <= 5)
 """Where the direction is judged: from where baryons matter to where S(k) is published."""
 
 VARIED = {
-    "log10_m_c": (13.5, 14.5, -1),
-    "mu": (0.8, 1.4, 1),
-    "theta_ej": (6.0, 11.0, -1),
-    "theta_co": (0.01, 0.12, -1),
-    "gamma": (0.6, 1.5, -1),
-    "delta": (7.0, 11.0, 1),
+    "log10_m_c": (13.1, 14.1, -1),
+    "mu": (0.7, 1.1, 1),
+    "theta_ej": (4.5, 9.0, -1),
+    "theta_co": (0.02, 0.12, -1),
+    "gamma": (1.0, 2.5, -1),
+    "delta": (5.0, 9.0, 1),
     "n_star": (0.015, 0.045, 1),
     "log10_m_star": (11.1, 11.7, 1),
     "eta": (0.0, 0.25, -1),
