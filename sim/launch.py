@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ PROG = "python -m sim"
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Variables with which launchers tell a process how many ranks it is one of."""
 FAILED = 1
+LAST_WORDS_S = 0.5
+"""A launcher that is told to end all ranks drops what they said and it has not passed on."""
 
 
 def world() -> Comm:
@@ -41,6 +44,7 @@ def one_voice(comm: Comm) -> Iterator[None]:
         is_users = isinstance(error, ValueError | FileNotFoundError) and not os.environ.get("DARKGLASS_TRACEBACK")
         words = f"{PROG}: rank {comm.rank}: {error}\n" if is_users else traceback.format_exc()
         print(words, end="", file=sys.stderr, flush=True)
+        time.sleep(LAST_WORDS_S)
         comm.abort(USER_ERROR if is_users else FAILED)
         raise
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,12 @@ def kill_a_holder(out: Path, killed: list[int]) -> None:
         time.sleep(0.005)
     while not killed:
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::Holder"):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed.append(int(entry.name))
-                return
+            with suppress(FileNotFoundError, ProcessLookupError):
+                is_ours = entry.name.isdigit() and os.getsid(int(entry.name)) == os.getsid(0)
+                if is_ours and (entry / "cmdline").read_bytes().startswith(b"ray::Holder"):
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    killed.append(int(entry.name))
+                    return
 
 
 def test_an_actor_killed_in_the_middle_changes_nothing(
