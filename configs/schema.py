@@ -202,6 +202,7 @@ class Painted(Frozen):
     redshift: float = Field(0.0, ge=0, description="which output of the simulations")
     linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
     min_particles: int = Field(50, ge=20, description="smallest halo that hosts baryons")
+    center: Literal["densest", "most_bound"] = Field("densest", description="which member is the centre of a halo")
     repair: bool = Field(True, description="give halos back what the mesh of the run softened, on both sides")
     model: Literal["baryonification", "enthalpy"] = Field("baryonification", description="what makes the other side")
     baryons: Baryons = Field(default_factory=Baryons, description="the fiducial baryon model")

@@ -55,16 +55,6 @@ class Blocks:
         return self.offset.shape[1]
 
     @property
-    def total_mass(self) -> float:
-        """Msun/h."""
-        total = float(self.mass.sum(dtype=np.float64))
-        return total * len(self) if self.mass.size == 1 else total
-
-    @property
-    def nbytes(self) -> int:
-        return self.offset.nbytes + self.mass.nbytes + self.start.nbytes
-
-    @property
     def middles(self) -> Array:
         """Centres of the blocks along one axis (n_side,)."""
         return _middles(self.n_side, self.box_size)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sim import compaso, file_set, halo_csv, rockstar, subfind
-from sim.halo_list import Box, Halos
+from sim.halo_list import Halos, PeriodicBox
 from sim.subfind import write
 
 __all__ = ["Halos", "read", "stated", "write"]
@@ -28,7 +28,7 @@ class Format(Protocol):
     def stated(self, path: Path) -> dict[str, float]:
         """What it says of box_size [Mpc/h], redshift, omega_m and h; names it does not say are left out."""
 
-    def read(self, path: Path, box: Box) -> Halos:
+    def read(self, path: Path, box: PeriodicBox) -> Halos:
         """Its halos, which are in `box`."""
 
 
@@ -48,7 +48,7 @@ def read(path: Path, *, box_size: float, redshift: float, omega_m: float | None 
     for name, expected in (("box_size", box_size), ("redshift", redshift), ("omega_m", omega_m)):
         if expected is not None and differ(name, found.get(name, expected), expected):
             raise ValueError(f"{path}: expected {name} {expected:.6g}, got {found[name]:.6g}")
-    return form.read(path, Box(box_size, redshift, found.get("omega_m", omega_m)))
+    return form.read(path, PeriodicBox(box_size, redshift, found.get("omega_m", omega_m)))
 
 
 def stated(path: Path) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sim import abacus, profiles
-from sim.halo_list import Array, Box, Halos, listed
+from sim.halo_list import Array, Halos, PeriodicBox, listed
 from sim.halos import OVERDENSITY
 
 _EXTRACT = ("halo_x_unitbox", "halo_N", "boxsize_mpch", "mpart_hmsun", "omega_m", "h0")
@@ -44,7 +44,7 @@ def stated(path: Path) -> dict[str, float]:
     return _read(path, masses=False).stated
 
 
-def read(path: Path, box: Box) -> Halos:
+def read(path: Path, box: PeriodicBox) -> Halos:
     """Every L1 halo, its M200c converted from its particles.
 
     On a real box of 64^3 particles the median is 1 % below the M200c of all matter around the same centres, 3 % below

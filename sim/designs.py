@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
 from configs import Cosmology
+from sim import parameter_table
 
 Array = NDArray[np.float64]
 Set = Literal["CV", "1P", "LH", "SB35"]
 
-MAX_TABLE_BYTES = 16 << 20
 _ROUNDING = 2e-3
 """How far outside its range a printed value may lie, over its unit."""
 
@@ -155,27 +155,18 @@ def one_at_a_time() -> list[Point]:
     return found
 
 
-def read_table(path: Path) -> list[Point]:
-    """The simulations of a published table, in its order: a name, the 35 parameters or the six of LH, and a seed a row.
-
-    ValueError when the first line does not name them, when a row has another length, or for a value that is not in
-    the published range; FileNotFoundError.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a CosmoAstroSeed table, found none")
-    if path.stat().st_size > MAX_TABLE_BYTES:
-        raise ValueError(f"{path}: expected at most {MAX_TABLE_BYTES} bytes, got {path.stat().st_size}")
-    header, *rows = (line.split() for line in path.read_text().splitlines() if line.strip())
-    names = tuple(header[1:-1])
-    if header[0] != "#Name" or header[-1] != "seed" or names not in (NAMES, tuple(HYPERCUBE)):
-        expected = f"#Name, the parameters of SB35 or {', '.join(HYPERCUBE)}, and seed"
-        raise ValueError(f"{path}: expected a first line of {expected}, got {' '.join(header)[:80]}")
-    return [_point(f"{path}, row {i + 1}", names, row) for i, row in enumerate(rows)]
-
-
 def named(path: Path, kind: Set, n: int) -> list[Point]:
-    """The first `n` simulations of the set `kind` in a published table. ValueError as in `read_table` and `points`."""
-    return _first([point for point in read_table(path) if point.name.startswith(f"{kind}_")], n, str(path))
+    """The first `n` simulations of the set `kind` in a published table, of the 35 parameters or of the six of LH.
+
+    Errors as those of `parameter_table.read`; ValueError when there are not so many, when the parameters are others and
+    for a value that is not in the published range.
+    """
+    table = parameter_table.read(path, kind)
+    if table.param_names not in (NAMES, tuple(HYPERCUBE)) or table.seeds is None:
+        expected = f"the parameters of SB35 or {', '.join(HYPERCUBE)}, and seed"
+        raise ValueError(f"{path}: expected columns of {expected}, got {', '.join(table.param_names)[:80]}")
+    rows = zip(table.names, table.values.tolist(), table.seeds.tolist(), strict=True)
+    return _first([_point(path, name, table.param_names, values, seed) for name, values, seed in rows], n, str(path))
 
 
 def vector_of(values: Mapping[str, float]) -> Array:
@@ -218,14 +209,11 @@ def _first(found: list[Point], n: int, where: str) -> list[Point]:
     return found[:n]
 
 
-def _point(where: str, names: tuple[str, ...], row: list[str]) -> Point:
-    if len(row) != len(names) + 2:
-        raise ValueError(f"{where}: expected {len(names) + 2} columns, got {len(row)}")
+def _point(path: Path, name: str, names: tuple[str, ...], values: list[float], seed: int) -> Point:
     try:
-        values = dict(zip(names, map(float, row[1:-1]), strict=True))
-        return Point(row[0], vector_of(values), int(row[-1]))
+        return Point(name, vector_of(dict(zip(names, values, strict=True))), seed)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        raise ValueError(f"{path}: {name}: {error}") from None
 
 
 def _replaced(unit: Mapping[int, float]) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.halo_list import Box, Halos, listed
+from sim.halo_list import Halos, PeriodicBox, listed
 from sim.text_table import TextTable
 
 SUFFIX = ".csv"
@@ -20,7 +20,7 @@ def stated(path: Path) -> dict[str, float]:  # noqa: ARG001
     return {}
 
 
-def read(path: Path, box: Box) -> Halos:
+def read(path: Path, box: PeriodicBox) -> Halos:
     """Every row; the first line names the columns, of which others are not read."""
     table = TextTable.of(path)
     names = [*_NAMES, *(["r200c"] if table.index("r200c") is not None else [])]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.halos import OVERDENSITY
+from sim.halos import OVERDENSITY, flat_critical_density
 from sim.units import RHO_CRITICAL
 
 Array = NDArray[np.float64]
@@ -23,7 +23,7 @@ _SPHERE_FACTOR = 0.3
 
 
 @dataclass(frozen=True)
-class Box:
+class PeriodicBox:
     """What a catalogue must be of: a side [Mpc/h], a redshift, and the matter density where it is known."""
 
     box_size: float
@@ -37,7 +37,7 @@ class Box:
             return OVERDENSITY * RHO_CRITICAL
         if self.omega_m is None:
             return None
-        return OVERDENSITY * RHO_CRITICAL * (self.omega_m + (1 - self.omega_m) / (1 + self.redshift) ** 3)
+        return OVERDENSITY * flat_critical_density(self.omega_m, self.redshift)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Halos:
         return self.taken(self.m200c > min_mass)
 
 
-def listed(center: Array, m200c: Array, r200c: Array | None, box: Box) -> Halos:
+def listed(center: Array, m200c: Array, r200c: Array | None, box: PeriodicBox) -> Halos:
     """The halos of `box` as a file lists them, numbered by row.
 
     Centres half a box outside are wrapped; without `r200c` [comoving Mpc/h] it is the radius of the sphere of `m200c`
@@ -92,14 +92,14 @@ def listed(center: Array, m200c: Array, r200c: Array | None, box: Box) -> Halos:
     return Halos(np.arange(len(m200c)), center, m200c, r200c, box.box_size, box.redshift)
 
 
-def sphere_radius(m200c: Array, box: Box) -> Array:
+def sphere_radius(m200c: Array, box: PeriodicBox) -> Array:
     """R200c (h,) comoving Mpc/h of `m200c` (h,) Msun/h."""
     if box.sphere_density is None:
         raise ValueError(f"expected omega_m, without which R200c at redshift {box.redshift} is not known, got none")
     return np.cbrt(np.maximum(m200c, 0) / (4 / 3 * np.pi * box.sphere_density))
 
 
-def _refuse_nonsense(center: Array, m200c: Array, r200c: Array, box: Box) -> None:
+def _refuse_nonsense(center: Array, m200c: Array, r200c: Array, box: PeriodicBox) -> None:
     """ValueError when the columns of a catalogue cannot be true of `box`."""
     for name, values, low, high in (
         ("centres", center, -0.5 * box.box_size, 1.5 * box.box_size),

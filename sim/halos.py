@@ -105,7 +105,7 @@ def find(
     where = (found.rows.pos, found.start, box_size)
     centers = densest(*where) if center == "densest" else most_bound(*where, softening=_SOFTENING * linking)
     n_particles = np.diff(found.start)
-    critical = _critical_density(omega_m, redshift) if critical_density is None else critical_density
+    critical = flat_critical_density(omega_m, redshift) if critical_density is None else critical_density
     matter = _Matter(Spheres.of(pos, box_size, n), Extents.of(pos, box_size, comm), mass, comm)
     columns = {"center": centers, "mass_fof": mass * n_particles, "n_particles": n_particles}
     columns |= matter.spheres_of(centers, n_particles, OVERDENSITY * critical, "200c")
@@ -128,8 +128,8 @@ def _refuse(*, mass: float, linking_length: float, min_particles: int, critical_
         raise ValueError(f"halos: expected critical_density > 0 Msun/h / (Mpc/h)^3, got {critical_density}")
 
 
-def _critical_density(omega_m: float, redshift: float) -> float:
-    """Msun/h in a comoving (Mpc/h)^3."""
+def flat_critical_density(omega_m: float, redshift: float) -> float:
+    """That of flat LCDM [Msun/h in a comoving (Mpc/h)^3]."""
     return float(RHO_CRITICAL * (omega_m + (1 - omega_m) / (1 + redshift) ** 3))
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from sim.halo_list import Box, Halos, listed
+from sim.halo_list import Halos, PeriodicBox, listed
 from sim.text_table import TextTable
 
 _STATED = {
@@ -40,7 +40,7 @@ def stated(path: Path) -> dict[str, float]:
     return found
 
 
-def read(path: Path, box: Box) -> Halos:
+def read(path: Path, box: PeriodicBox) -> Halos:
     """Every halo that is in no other; `number` counts all rows of the list.
 
     R200c is computed from M200c. A column PID says which halos are in others; lists without it (halos_*.ascii, and

@@ -20,12 +20,11 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from configs import Frozen
 from configs.files import replacing
 from sim.moments import Moments
-from sim.shards import refuse_altered
+from sim.shards import opened, read_model, refuse_altered
 
 Array = NDArray[np.float32]
 
@@ -192,13 +191,8 @@ def write_shard(path: Path, shard: Shard) -> None:
 
 def read_shard(path: Path) -> Shard:
     """The shard at `path`; ValueError when it is damaged or of another format."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a shard of samples, found none")
-    try:
-        with h5py.File(path) as file:
-            return _shard(file, path)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path}: expected a whole shard of format {FORMAT}, got: {error}") from error
+    with opened(path) as file:
+        return _shard(file, path)
 
 
 def _shard(file: h5py.File, path: Path) -> Shard:
@@ -222,12 +216,7 @@ def _shard(file: h5py.File, path: Path) -> Shard:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder of shards; ValueError when it is none of this format, or was altered."""
     path = folder / "manifest.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected the manifest of a finished set of cutouts, found none")
-    try:
-        manifest = Manifest.model_validate_json(path.read_text())
-    except ValidationError as error:
-        raise ValueError(f"{path}: expected a manifest of cutouts, got {error.errors()[0]['msg']}") from error
+    manifest = read_model(Manifest, path, "the manifest of a finished set of cutouts")
     if (manifest.product, manifest.format) != (PRODUCT, FORMAT):
         kind = f"{manifest.product}, format {manifest.format}"
         raise ValueError(f"{path}: expected {PRODUCT}, format {FORMAT}, got {kind}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -54,10 +55,11 @@ def shown(made: Iterator[Made], n: int, comm: Comm) -> Iterator[Made]:
     """`made` with a progress bar of the first rank's own simulations."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=comm.rank > 0) as progress:
-        task, n_samples = progress.add_task("cutouts", total=n), 0
+        task, n_samples, start = progress.add_task("cutouts", total=n), 0, time.monotonic()
         for one in made:
             n_samples += one.n_samples
-            progress.update(task, advance=1, description=f"{one.name}, {n_samples} samples")
+            rate = n_samples / max(time.monotonic() - start, 1e-9)
+            progress.update(task, advance=1, description=f"{one.name}, {n_samples} samples, {rate:.1f} a second")
             yield one
 
 

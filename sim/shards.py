@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -24,6 +25,7 @@ from pydantic import ValidationError
 from configs import Baryons, Cosmology, Frozen
 
 Array = NDArray[np.float32]
+Model = TypeVar("Model", bound=Frozen)
 
 FORMAT = 1
 UNIT = "Msun/h / (Mpc/h)^2"
@@ -115,11 +117,18 @@ def write_shard(path: Path, shard: Shard) -> None:
 def read_shard(folder: Path, name: str) -> Shard:
     """The shard of simulation `name` in `folder`; ValueError when it is damaged or of another format."""
     path = folder / f"{name}.hdf5"
+    with opened(path) as file:
+        return _shard(file, path)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The HDF5 file of a shard; FileNotFoundError, or ValueError when it is damaged or lacks what a shard has."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the shard of a simulation, found none")
     try:
         with h5py.File(path) as file:
-            return _shard(file, path)
+            yield file
     except (OSError, KeyError) as error:
         raise ValueError(f"{path}: expected a whole shard of format {FORMAT}, got: {error}") from error
 
@@ -137,15 +146,20 @@ def _shard(file: h5py.File, path: Path) -> Shard:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder of shards; ValueError when it is no manifest of this format."""
     path = folder / "manifest.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected the manifest of a finished set of pairs, found none")
-    try:
-        manifest = Manifest.model_validate_json(path.read_text())
-    except ValidationError as error:
-        raise ValueError(f"{path}: expected a manifest, got {error.errors()[0]['msg']}") from error
+    manifest = read_model(Manifest, path, "a manifest of a finished set of pairs")
     if manifest.format != FORMAT:
         raise ValueError(f"{path}: expected format {FORMAT}, got {manifest.format}")
     return manifest
+
+
+def read_model(model: type[Model], path: Path, what: str) -> Model:
+    """The JSON of a `model` at `path`; FileNotFoundError, or ValueError when it is no such JSON."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected {what}, found none")
+    try:
+        return model.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise ValueError(f"{path}: expected {what}, got {error.errors()[0]['msg']}") from error
 
 
 def verify(folder: Path) -> Manifest:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,8 @@ def sides_of(name: str, config: Painted) -> Sides:
     baryons = drawn(name, config, record.camels)
     seed = int(np.random.SeedSequence((config.seed, index_of(name))).generate_state(1, np.uint64)[0])
     keys: dict[str, Any] = {"redshift": config.redshift, "seed": seed, "vel": matter.vel, "ids": matter.ids}
-    keys |= {"linking_length": config.linking_length, "min_particles": config.min_particles, "repair": config.repair}
+    keys |= {"linking_length": config.linking_length, "min_particles": config.min_particles}
+    keys |= {"center": config.center, "repair": config.repair}
     pos, catalog = resolved(matter.pos, mass, record.box, baryons, **keys)
     hydro = hydrodynamic(pos, mass, catalog, record.box, baryons, config, seed)
     return Sides(record.box, mass, catalog, baryons, hydro, record.camels)
@@ -80,6 +81,7 @@ def resolved(
     seed: int,
     linking_length: float = 0.2,
     min_particles: int = 50,
+    center: Literal["densest", "most_bound"] = "densest",
     repair: bool = True,
     vel: Positions | None = None,
     ids: NDArray[np.uint64] | None = None,
@@ -97,6 +99,7 @@ def resolved(
         critical_density=critical_density(box.cosmology, redshift),
         linking_length=linking_length,
         min_particles=min_particles,
+        center=center,
         properties=True,
         vel=vel,
         ids=ids,

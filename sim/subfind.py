@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from configs.files import replacing
 from sim import file_set, hdf
-from sim.halo_list import Array, Box, Halos, listed
+from sim.halo_list import Array, Halos, PeriodicBox, listed
 from sim.halos import Catalog
 from sim.headers import UNIT_LENGTH_CM, UNIT_MASS_G, UNIT_VELOCITY_CM_PER_S, Units
 from sim.units import GADGET_MASS, KPC_PER_MPC
@@ -41,7 +41,7 @@ def stated(path: Path) -> dict[str, float]:
     return {name: getattr(first, name) for name in ("box_size", "redshift", "omega_m", "h")}
 
 
-def read(path: Path, box: Box) -> Halos:
+def read(path: Path, box: PeriodicBox) -> Halos:
     """Every group of a file, of a set or of its folder, in the order of the files; M200c is 0 where the file says so.
 
     Centres are GroupPos, of the most bound particle. FileNotFoundError names the part that is missing, ValueError the

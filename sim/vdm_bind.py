@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from configs import provenance
 from configs.files import replacing
-from sim.halo_list import Box, sphere_radius
+from sim.halo_list import PeriodicBox, sphere_radius
 from sim.samples import (
     FORMAT,
     PRODUCT,
@@ -178,7 +178,7 @@ def _samples(paths: Sequence[Path], told: Imported) -> Samples:
         large_scale_target=np.empty((shape[0], 3, 0, *shape[1:]), np.float32),
         params=columns["params"],
         halo_mass=mass,
-        halo_radius=sphere_radius(mass, Box(told.box_size, told.redshift, told.omega_m)),
+        halo_radius=sphere_radius(mass, PeriodicBox(told.box_size, told.redshift, told.omega_m)),
         halo_center=columns["halo_center"].astype(np.float64),
         halo=numbers[:, 1],
         rotation_number=numbers[:, 2],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from benchmarks.peers.worker import Particles, memory, peak_memory, serve
+from benchmarks.peers.worker import Particles, searched, serve
 
 
 def labels(particles: Particles, linking: float) -> NDArray[np.int32]:
@@ -29,15 +28,7 @@ def friends(folder: str, linking: float, n_timed: int, out: str) -> dict[str, An
     The index of the first particle of each particle's group is written to `out`.
     """
     particles = Particles.load(folder)
-    before, found = memory(), []
-    for _ in range(n_timed):
-        begin = time.perf_counter()
-        group = labels(particles, linking)
-        found.append(time.perf_counter() - begin)
-    held = peak_memory() - before
-    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
-    np.save(out, first[inverse])
-    return {"seconds": found, "held_bytes": held}
+    return searched(lambda: labels(particles, linking), n_timed, out)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sim import catalogs, halos, snapshot
-from sim.halo_list import Box, Halos, sphere_radius
+from sim.halo_list import Halos, PeriodicBox, sphere_radius
 from sim.halos import Catalog
 from sim.units import RHO_CRITICAL
 
@@ -29,7 +29,7 @@ def catalog(n: int = 7, *, redshift: float = 0.0, omega_m: float = 0.3) -> Catal
         mass_fof=1.1 * mass + 1e11,
         n_particles=rng.integers(20, 10**6, n),
         m200c=mass,
-        r200c=sphere_radius(mass, Box(BOX, redshift, omega_m)),
+        r200c=sphere_radius(mass, PeriodicBox(BOX, redshift, omega_m)),
         box_size=BOX,
         vel=rng.normal(0, 300, (n, 3)),
         m200m=1.2 * mass,
@@ -250,7 +250,7 @@ def test_rockstar_subhalos_are_left_out_and_numbers_stay(tmp_path: Path) -> None
 def test_rockstar_at_other_redshifts_has_other_spheres(tmp_path: Path) -> None:
     path = rockstar(tmp_path / "out_45.list", catalog(), [-1] * 7, a=0.4)
     found = catalogs.read(path, box_size=BOX, redshift=1.5)
-    expected = Box(BOX, 1.5, 0.3).sphere_density
+    expected = PeriodicBox(BOX, 1.5, 0.3).sphere_density
     assert expected == pytest.approx(200 * RHO_CRITICAL * (0.3 * 2.5**3 + 0.7) / 2.5**3)
     np.testing.assert_allclose(found.m200c, 4 / 3 * np.pi * found.r200c**3 * expected, rtol=1e-12)
 

@@ -78,7 +78,7 @@ def test_a_longer_sobol_design_begins_with_the_shorter_one() -> None:
 
 
 def test_the_published_table_fills_the_ranges_that_are_written_here(real_data: Path) -> None:
-    found = designs.read_table(real_data / TABLE)
+    found = designs.named(real_data / TABLE, "SB35", 2048)
     assert len(found) == 2048
     assert [point.seed for point in found[:3]] == [25000, 25001, 25002]
     shares = np.sort(scaled(np.stack([point.vector for point in found])), axis=0)
@@ -112,9 +112,9 @@ def test_a_table_of_the_hypercube_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("#Name Omega_m seed\nLH_0 0.3 1\n", "expected a first line of #Name"),
-        ("#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\nLH_0 0.3\n", "row 1: expected 8 columns, got 2"),
-        ("#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\nLH_0 .3 .8 1 1 x 1 7\n", "row 1: could not convert"),
+        ("#Name Omega_m seed\nLH_0 0.3 1\n", "expected columns of the parameters"),
+        ("#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\nLH_0 0.3\n", "invalid column index"),
+        ("#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\nLH_0 .3 .8 1 1 x 1 7\n", "could not convert"),
         (
             "#Name Omega_m sigma_8 A_SN1 A_AGN1 A_SN2 A_AGN2 seed\nLH_0 .3 .8 1 1 9 1 7\n",
             "VariableWindVelFactor from 3.7",
@@ -124,12 +124,12 @@ def test_a_table_of_the_hypercube_is_read(tmp_path: Path) -> None:
 def test_a_table_that_is_none_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "table.txt").write_text(text)
     with pytest.raises(ValueError, match=f"table.txt.*{message}"):
-        designs.read_table(tmp_path / "table.txt")
+        designs.named(tmp_path / "table.txt", "LH", 1)
 
 
 def test_what_is_no_vector_is_refused() -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
-        designs.read_table(Path("nowhere.txt"))
+        designs.named(Path("nowhere.txt"), "LH", 1)
     with pytest.raises(ValueError, match=r"expected 35 parameters, got shape \(6,\)"):
         designs.checked(np.ones(6))
     with pytest.raises(ValueError, match=r"expected one of Omega0, .*A_AGN2, got A_SN3"):

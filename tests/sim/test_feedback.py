@@ -72,7 +72,7 @@ def test_every_published_simulation_has_valid_baryons(real_data: Path) -> None:
     """All 2048 of SB35: within the limits, valid as a configuration, and no halo with more stars than baryons."""
     table = real_data / "camels" / "CosmoAstroSeed_IllustrisTNG_L50n512_SB35.txt"
     found = {name: [] for name in LIMITS}
-    for point in designs.read_table(table):
+    for point in designs.named(table, "SB35", 2048):
         baryons = Baryons.model_validate(baryons_of(point.vector).model_dump())
         hosts.stars_of(MASSES, designs.cosmology_of(point.vector, PLANCK), baryons)
         for name, values in found.items():
