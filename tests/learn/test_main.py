@@ -45,4 +45,4 @@ def test_what_the_user_got_wrong_is_one_line(
 ) -> None:
     assert run(toy_train, monkeypatch, f"data={tmp_path / 'nowhere'}") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "nowhere/manifest.json: expected the manifest" in line
+    assert "nowhere/manifest.json: expected a manifest" in line
