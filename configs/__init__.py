@@ -1,26 +1,13 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
 from configs.cutouts import Camels, Cutouts, OwnBoxes
+from configs.frozen import Frozen
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
+from configs.maps import MapData, PairShards
 from configs.provenance import provenance
-from configs.schema import (
-    Baryons,
-    Box,
-    Cosmology,
-    Ensemble,
-    Enthalpy,
-    Evaluate,
-    Frozen,
-    Lightcone,
-    Optimizer,
-    Paint,
-    Painted,
-    Pairs,
-    Serve,
-    Train,
-    UNet,
-)
+from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
+from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train, UNet
 
 __all__ = [
     "Baryons",
@@ -34,12 +21,17 @@ __all__ = [
     "Evaluate",
     "Frozen",
     "Lightcone",
+    "MapData",
     "Optimizer",
     "OwnBoxes",
     "Paint",
     "Painted",
+    "Painting",
+    "PairShards",
     "Pairs",
+    "Regression",
     "Serve",
+    "Stochastic",
     "Train",
     "UNet",
     "home",

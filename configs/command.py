@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args
 import typer
 
 from configs.loader import load, load_one_of
-from configs.schema import Frozen
+from configs.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from configs.schema import Frozen, Location, Painted, refuse_bad_split
+from configs.frozen import Frozen, Location
+from configs.schema import Painted, refuse_bad_split
 
 
 class OwnBoxes(Painted):

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from configs.schema import Frozen
+from configs.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
 

@@ -6,21 +6,13 @@ Knows nothing of YAML, of files or of what is computed from a field. Base units:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from configs.location import resolve
+from configs.frozen import Frozen, Location
 
-Location = Annotated[Path, AfterValidator(resolve)]
 Interval = tuple[float, float]
-
-
-class Frozen(BaseModel):
-    """A configuration: immutable, no unknown keys, no silent conversion of types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Cosmology(Frozen):
@@ -242,73 +234,6 @@ class Pairs(Painted):
     def splits_a_whole(self) -> Self:
         refuse_bad_split(self.split)
         return self
-
-
-class UNet(Frozen):
-    """A periodic U-Net with FiLM conditioning."""
-
-    width: int = Field(16, ge=4, le=512, description="channels of the finest level; each level doubles them")
-    n_levels: int = Field(3, ge=1, le=6, description="levels; maps must be divisible by 2**(n_levels - 1)")
-    n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
-    n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
-    padding: Literal["circular", "reflect"] = Field(
-        "circular", description="circular on periodic maps, reflect on cutouts"
-    )
-
-    @property
-    def stride(self) -> int:
-        return 2 ** (self.n_levels - 1)
-
-
-class Optimizer(Frozen):
-    """AdamW with warm-up and cosine decay."""
-
-    lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
-    n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema: float = Field(
-        0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts"
-    )
-
-
-class Train(Frozen):
-    """Training of one model."""
-
-    method: Literal["regression"] = Field("regression", description="what is learned")
-    data: Location = Field(description="folder with the manifest.json that `produce` wrote")
-    out: Location = Field(description="folder of checkpoints, metrics and TensorBoard files")
-    net: UNet = Field(default_factory=UNet)
-    optimizer: Optimizer = Field(default_factory=Optimizer)
-    n_steps: int = Field(ge=1, description="optimiser steps")
-    batch_size: int = Field(
-        ge=1, le=65536, description="maps a step over all workers together; n_workers must divide it"
-    )
-    seed: int = Field(
-        0, ge=0, lt=2**31, description="seed of the weights, of the order of the data and of its augmentation"
-    )
-    log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
-    validate_every: int = Field(50, ge=1, description="steps between two validations, each with a checkpoint")
-    n_workers: int = Field(1, ge=1, le=4096, description="data-parallel workers")
-    use_gpu: bool = Field(False, description="one GPU a worker")
-    n_failures: int = Field(2, ge=0, description="how many worker failures a run survives")
-    wandb_project: str = Field("darkglass", description="Weights & Biases project; offline unless WANDB_API_KEY is set")
-
-    @model_validator(mode="after")
-    def workers_share_the_batch(self) -> Self:
-        if self.batch_size % self.n_workers:
-            raise ValueError(f"batch_size: a multiple of n_workers={self.n_workers}, got {self.batch_size}")
-        return self
-
-
-class Evaluate(Frozen):
-    """Judgement of a checkpoint on held-out simulations."""
-
-    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
-    data: Location = Field(description="folder with the manifest.json that `produce` wrote")
-    out: Location = Field(description="folder of metrics.json and the figures")
-    split: Literal["train", "validation", "test"] = Field("test", description="which simulations")
-    n_bins: int = Field(16, ge=4, le=256, description="bins in log k")
 
 
 class Serve(Frozen):

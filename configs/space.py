@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from configs.loader import ConfigError, merged, validate
-from configs.schema import Frozen
+from configs.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
 Kind = Literal["choice", "uniform", "loguniform", "randint"]

@@ -1,24 +1,23 @@
-"""Shards on disk -> batches of tensors, in an order that does not know how many workers there are.
+"""Maps -> batches of tensors, in an order that does not know how many workers there are.
 
 What a worker reads, and how each map is rolled, turned and mirrored, is a function of (seed, step, index in the global
-batch) alone. Knows nothing of normalisation or of networks.
+batch) alone. Knows nothing of files, of normalisation or of networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from sim.shards import Manifest, read_manifest
+from configs import Frozen
 
 Split = Literal["train", "validation", "test"]
 ORDER, AUGMENTATION = 0, 1  # the streams of random numbers that one seed gives
@@ -26,63 +25,70 @@ ORDER, AUGMENTATION = 0, 1  # the streams of random numbers that one seed gives
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs (B, 1, P, P) and targets (B, C, P, P) in Msun/h/(Mpc/h)^2, params (B, p); float32."""
+    """inputs (B, I, P, P) and targets (B, C, P, P) in Msun/h/(Mpc/h)^2, params (B, p), float32; seeds (B,), int64.
+
+    Whatever is drawn for map i is drawn from seed i: no other map, worker or step has a part in it.
+    """
 
     inputs: Tensor
     targets: Tensor
     params: Tensor
+    seeds: Tensor
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def to(self, device: torch.device) -> Self:
-        return type(self)(self.inputs.to(device), self.targets.to(device), self.params.to(device))
+        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def parts(self, n: int) -> Iterator[Self]:
+        """At most `n` parts of equal or nearly equal size, in order."""
+        columns = (torch.tensor_split(getattr(self, field.name), min(n, len(self))) for field in fields(self))
+        return (type(self)(*part) for part in zip(*columns, strict=True))
 
 
-class MapDataset:
-    """The maps of one split; a shard is opened when one of its maps is first asked for, in each process."""
+class About(Frozen):
+    """What the maps of a data set are, the same for all its splits. Lengths in comoving Mpc/h."""
 
-    def __init__(self, folder: Path, split: Split) -> None:
-        self.folder, self.split = folder, split
-        self.manifest: Manifest = read_manifest(folder)
-        members = set(self.manifest.split[split])
-        shards = [shard for shard in self.manifest.shards if shard.simulation in members]
-        self._maps = [(shard.file, row) for shard in shards for row in range(shard.n_maps)]
-        self._files: dict[str, h5py.File] = {}
-        if not self._maps:
-            raise ValueError(f"{folder / 'manifest.json'}: maps in the {split} split, found none")
+    input_channels: tuple[str, ...]  # the dark matter first, then wider or other views of it
+    target_channels: tuple[str, ...]
+    unit: str
+    pixel_size: float = Field(gt=0, description="side of a pixel")
+    box_size: float = Field(gt=0, description="side of a map")
+    depth: float = Field(gt=0, description="thickness of a map along the line of sight")
+    periodic: bool
+    param_names: tuple[str, ...]
+    sha256: str = Field(description="of what identifies the data: of a manifest where there is one")
 
-    def __len__(self) -> int:
-        return len(self._maps)
+    @property
+    def n_pixels(self) -> int:
+        """Pixels along the side of a map."""
+        return round(self.box_size / self.pixel_size)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_files": {}}
+
+class Source(Protocol):
+    """The maps of one split of a data set, read when they are asked for, in each process."""
+
+    about: About
+    simulations: Mapping[str, range]
+    """The maps of each simulation, by index: the unit that splits are made on and errors are counted in."""
+
+    def __len__(self) -> int: ...
 
     def read(self, indices: Sequence[int]) -> Batch:
-        """The maps with these indices, as stored."""
-        rows = [self._read_one(i) for i in indices]
-        inputs, targets, params = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
-        return Batch(inputs, targets, params)
-
-    def _read_one(self, index: int) -> tuple[NDArray[np.float32], ...]:
-        name, row = self._maps[index]
-        if name not in self._files:
-            self._files[name] = h5py.File(self.folder / name)
-        shard = self._files[name]
-        return shard["inputs"][row], shard["targets"][row], shard["params"][row]
+        """The maps with these indices, as stored; their seeds are their indices."""
+        ...
 
     def close(self) -> None:
-        """Close the shards; reading opens them again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        """Close what is open; reading opens it again."""
+        ...
 
 
 @dataclass(frozen=True)
 class InOrder:
     """The maps of a data set as stored, in batches, as often as it is iterated; rank r of n takes every n-th map."""
 
-    dataset: MapDataset
+    dataset: Source
     batch_size: int
     rank: int = 0
     size: int = 1
@@ -97,7 +103,7 @@ class InOrder:
 class Shuffled:
     """An endless stream of augmented batches: this rank's share of every global batch of `batch_size` maps."""
 
-    dataset: MapDataset
+    dataset: Source
     batch_size: int
     seed: int
     rank: int = 0
@@ -112,11 +118,11 @@ class Shuffled:
 
     def at(self, step: int) -> Batch:
         """The share of this rank in the batch of `step`."""
-        share = self.batch_size // self.size
-        mine = range(self.rank * share, (self.rank + 1) * share)
+        mine = range(*(self.batch_size * rank // self.size for rank in (self.rank, self.rank + 1)))
         indices = [position(self.seed, step * self.batch_size + i, len(self.dataset)) for i in mine]
         rngs = [np.random.default_rng([AUGMENTATION, self.seed, step, i]) for i in mine]
-        return augmented(self.dataset.read(indices), rngs, periodic=self.periodic)
+        seeds = torch.tensor([int(rng.integers(2**62)) for rng in rngs])
+        return replace(augmented(self.dataset.read(indices), rngs, periodic=self.periodic), seeds=seeds)
 
 
 def position(seed: int, count: int, n_maps: int) -> int:
@@ -136,7 +142,7 @@ def augmented(batch: Batch, rngs: Sequence[np.random.Generator], *, periodic: bo
     maps = torch.cat((batch.inputs, batch.targets), dim=1)  # (B, 1 + C, P, P)
     moved = torch.stack([moved_at_random(x, rng, periodic) for x, rng in zip(maps, rngs, strict=True)])
     n_in = batch.inputs.shape[1]
-    return Batch(moved[:, :n_in].contiguous(), moved[:, n_in:].contiguous(), batch.params)
+    return replace(batch, inputs=moved[:, :n_in].contiguous(), targets=moved[:, n_in:].contiguous())
 
 
 def moved_at_random(maps: Tensor, rng: np.random.Generator, periodic: bool) -> Tensor:

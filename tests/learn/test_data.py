@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from learn.data import Batch, InOrder, MapDataset, Shuffled, Split, moved_at_random, position
+from learn.sources import ShardSource
+from learn.data import Batch, InOrder, Shuffled, Split, moved_at_random, position
 from sim.shards import read_manifest, read_shard
 
 
@@ -23,7 +24,7 @@ def assert_same(a: Batch, b: Batch) -> None:
 
 
 def test_no_simulation_is_in_two_splits(toy_pairs: Path) -> None:
-    seen = [MapDataset(toy_pairs, split).read(range(3)).inputs for split in get_args(Split)]
+    seen = [ShardSource(PairShards(folder=toy_pairs), split).read(range(3)).inputs for split in get_args(Split)]
     for i, maps in enumerate(seen):
         assert all(not torch.equal(maps, other) for other in seen[i + 1 :])
     members = [set(read_manifest(toy_pairs).split[split]) for split in get_args(Split)]
@@ -31,7 +32,7 @@ def test_no_simulation_is_in_two_splits(toy_pairs: Path) -> None:
 
 
 def test_a_split_holds_every_map_of_its_simulations_and_no_other(toy_pairs: Path) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     expected = [read_shard(toy_pairs, name) for name in read_manifest(toy_pairs).split["train"]]
     found = joined(list(InOrder(dataset, 2)))
     np.testing.assert_array_equal(found.inputs, np.concatenate([shard.inputs for shard in expected]))
@@ -40,7 +41,7 @@ def test_a_split_holds_every_map_of_its_simulations_and_no_other(toy_pairs: Path
 
 
 def test_a_data_set_travels_to_another_process_without_its_open_files(toy_pairs: Path) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     before = dataset.read([4])
     assert_same(pickle.loads(pickle.dumps(dataset)).read([4]), before)
     dataset.close()
@@ -50,12 +51,12 @@ def test_a_data_set_travels_to_another_process_without_its_open_files(toy_pairs:
 def test_a_split_without_maps_is_refused_by_name(toy_pairs_with: Callable[..., Path]) -> None:
     folder = toy_pairs_with(split={"train": ("box_0000",), "validation": (), "test": ()})
     with pytest.raises(ValueError, match="maps in the validation split, found none"):
-        MapDataset(folder, "validation")
+        ShardSource(PairShards(folder=folder), "validation")
 
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_many_workers_read_what_one_reads(toy_pairs: Path, size: int) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     for step in (0, 1, 7):
         whole = Shuffled(dataset, 8, seed=5).at(step)
         shares = [Shuffled(dataset, 8, seed=5, rank=rank, size=size).at(step) for rank in range(size)]
@@ -63,14 +64,14 @@ def test_many_workers_read_what_one_reads(toy_pairs: Path, size: int) -> None:
 
 
 def test_ranks_share_what_is_read_in_order(toy_pairs: Path) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     shares = [joined(list(InOrder(dataset, 2, rank, 2))) for rank in range(2)]
     assert [len(share) for share in shares] == [5, 4]
     assert torch.equal(shares[1].inputs, dataset.read(range(1, 9, 2)).inputs)
 
 
 def test_a_stream_started_late_is_the_stream(toy_pairs: Path) -> None:
-    stream = Shuffled(MapDataset(toy_pairs, "train"), 4, seed=5)
+    stream = Shuffled(ShardSource(PairShards(folder=toy_pairs), "train"), 4, seed=5)
     early, late = stream.starting(0), stream.starting(2)
     next(early), next(early)
     assert_same(next(early), next(late))
@@ -84,7 +85,7 @@ def test_every_epoch_shows_every_map_once_in_its_own_order() -> None:
 
 
 def test_augmentation_moves_all_channels_alike_and_keeps_every_pixel(toy_pairs: Path) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     batch = Shuffled(dataset, 9, seed=0).at(0)
     stored = dataset.read([position(0, i, 9) for i in range(9)])
     assert not torch.equal(batch.inputs, stored.inputs)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from learn.data import Batch, InOrder, MapDataset
+from learn.sources import ShardSource
+from learn.data import Batch, InOrder
 from learn.normalize import LinearScale, LogScale, Moments, Normalizer
 
 SCALE = LogScale(x0=(1e12, 3e10), mean=(0.3, 0.1), std=(0.2, 0.05))
@@ -40,9 +41,9 @@ def test_forward_is_the_formula() -> None:
 
 
 def test_fit_gives_training_maps_zero_mean_and_unit_spread(toy_pairs: Path) -> None:
-    batches = InOrder(MapDataset(toy_pairs, "train"), 2)
+    batches = InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 2)
     found = Normalizer.fit(batches)
-    every = MapDataset(toy_pairs, "train").read(range(9))
+    every = ShardSource(PairShards(folder=toy_pairs), "train").read(range(9))
     for scale, maps in ((found.inputs, every.inputs), (found.targets, every.targets)):
         x0 = maps.double().mean((0, 2, 3))
         normal = scale.forward(maps.double())
@@ -52,7 +53,7 @@ def test_fit_gives_training_maps_zero_mean_and_unit_spread(toy_pairs: Path) -> N
 
 
 def test_fit_does_not_depend_on_how_the_maps_are_batched(toy_pairs: Path) -> None:
-    dataset = MapDataset(toy_pairs, "train")
+    dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     one, nine = (Normalizer.fit(InOrder(dataset, n)).model_dump() for n in (1, 9))
     for part in one:
         for key in one[part]:
@@ -60,8 +61,8 @@ def test_fit_does_not_depend_on_how_the_maps_are_batched(toy_pairs: Path) -> Non
 
 
 def test_a_parameter_that_never_varied_is_shifted_only(toy_pairs: Path) -> None:
-    found = Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4)).params
-    names = MapDataset(toy_pairs, "train").manifest.param_names
+    found = Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4)).params
+    names = ShardSource(PairShards(folder=toy_pairs), "train").manifest.param_names
     assert found.std[names.index("omega_m")] == 1.0
     assert found.std[names.index("log10_m_c")] < 1.0
     shifted = LinearScale(mean=(0.3,), std=(1.0,)).forward(torch.tensor([[0.4]]))
@@ -77,7 +78,7 @@ def test_moments_are_exact_where_sums_of_squares_would_not_be() -> None:
 
 
 def test_json_round_trip_is_exact(toy_pairs: Path) -> None:
-    found = Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4))
+    found = Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4))
     assert Normalizer.model_validate_json(found.model_dump_json()) == found
 
 

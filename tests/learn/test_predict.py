@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from configs import Optimizer, Train
+from learn.sources import ShardSource
 from learn.checkpoint import META
-from learn.data import MapDataset
+
 from learn.predict import Predictor
 from learn.train import fit
 
@@ -41,12 +42,12 @@ def predictor(trained: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def maps(toy_pairs: Path) -> NDArray[np.float32]:
-    return MapDataset(toy_pairs, "test").read(range(3)).inputs.numpy()[:, 0]
+    return ShardSource(PairShards(folder=toy_pairs), "test").read(range(3)).inputs.numpy()[:, 0]
 
 
 @pytest.fixture(scope="module")
 def params(toy_pairs: Path) -> NDArray[np.float32]:
-    return MapDataset(toy_pairs, "train").read([0, 3, 6]).params.numpy()
+    return ShardSource(PairShards(folder=toy_pairs), "train").read([0, 3, 6]).params.numpy()
 
 
 def test_physical_in_physical_out(predictor: Predictor, maps: NDArray, params: NDArray) -> None:

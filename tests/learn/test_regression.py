@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from configs import Train
-from learn.data import Batch, InOrder, MapDataset
+from learn.sources import ShardSource
+from learn.data import Batch, InOrder
 from learn.methods import Regression
 from learn.methods.power import bin_means, mode_bins, spectra
 from learn.normalize import Normalizer
@@ -39,12 +40,12 @@ class Noise(nn.Module):
 
 @pytest.fixture
 def batch(toy_pairs: Path) -> Batch:
-    return MapDataset(toy_pairs, "train").read(range(6))
+    return ShardSource(PairShards(folder=toy_pairs), "train").read(range(6))
 
 
 @pytest.fixture
 def method(toy_train: Train, toy_pairs: Path) -> Regression:
-    normalizer = Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4))
+    normalizer = Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4))
     return Regression(toy_train, normalizer, PARAM_NAMES)
 
 
@@ -55,7 +56,7 @@ def test_an_untrained_painter_leaves_the_dark_matter_as_it_is(method: Regression
 
 
 def test_the_stellar_fraction_is_that_of_the_training_maps(method: Regression, toy_pairs: Path) -> None:
-    every = MapDataset(toy_pairs, "train").read(range(9))
+    every = ShardSource(PairShards(folder=toy_pairs), "train").read(range(9))
     expected = every.targets[:, 2].double().mean() / every.inputs.double().mean()
     np.testing.assert_allclose(method.stellar_fraction, expected, rtol=1e-12)
 

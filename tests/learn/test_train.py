@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from configs import Optimizer, Train
+from learn.sources import ShardSource
 from learn import checkpoint
 from learn.checkpoint import META, RESUME, WEIGHTS
-from learn.data import Batch, InOrder, MapDataset
+from learn.data import Batch, InOrder
 from learn.methods import Method, Regression
 from learn.normalize import Normalizer
 from learn.track import METRICS, Tracker, tracked
@@ -90,8 +91,8 @@ def test_every_step_is_yielded_with_its_metrics_and_checkpoints_where_asked(toy_
 
 
 def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path) -> None:
-    batch = MapDataset(toy_pairs, "train").read(range(2))
-    method = Regression(toy_train, Normalizer.fit(InOrder(MapDataset(toy_pairs, "train"), 4)), PARAM_NAMES)
+    batch = ShardSource(PairShards(folder=toy_pairs), "train").read(range(2))
+    method = Regression(toy_train, Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4)), PARAM_NAMES)
     torch.manual_seed(0)
     net = method.build()
     optimizer = adamw(net, Optimizer(lr=1e-2))

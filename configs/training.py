@@ -1,0 +1,138 @@
+"""What a person may ask of a model: its networks, what it learns, on what, where and for how long."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from configs.frozen import Frozen, Location
+from configs.maps import MapData
+
+
+class UNet(Frozen):
+    """A U-Net with FiLM conditioning."""
+
+    width: int = Field(16, ge=4, le=512, description="channels of the finest level; each level doubles them")
+    n_levels: int = Field(3, ge=1, le=6, description="levels; each halves the sides of a map")
+    n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
+    patch: Literal[1, 2, 4] = Field(1, description="side of the pixels' squares that are the cells of the finest level")
+    n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
+    film: bool = Field(True, description="modulate every block by the parameters; else the network does not know them")
+    padding: Literal["circular", "reflect"] = Field(
+        "circular", description="circular on periodic maps, reflect on cutouts"
+    )
+
+    @property
+    def stride(self) -> int:
+        """What must divide both sides of a map."""
+        return self.patch * 2 ** (self.n_levels - 1)
+
+
+class Painting(Frozen):
+    """What painters have in common: how the answer of the network becomes fields."""
+
+    residual: bool = Field(True, description="fields are the dark matter times exp(answer); else the answer itself")
+    context: tuple[float, ...] = Field(
+        (), description="radii of Gaussians [Mpc/h]: the dark matter smoothed by each is a further input"
+    )
+    conserve_mass: bool = Field(True, description="total matter has the mass of the dark matter, map by map")
+    log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
+
+
+class Regression(Painting):
+    """One answer to every map."""
+
+    kind: Literal["regression"] = "regression"
+
+
+class Stochastic(Painting):
+    """As many answers as are drawn, trained by the continuous ranked probability score."""
+
+    kind: Literal["stochastic"]
+    n_noise: int = Field(8, ge=1, le=256, description="channels of noise a level of the network")
+    n_draws: int = Field(2, ge=2, le=16, description="answers to a map that are compared in a training step")
+    pools: tuple[int, ...] = Field((1, 4, 16), description="sides [pixel] of the squares whose mean is scored too")
+
+
+def method_of_a_name(value: Any) -> Any:
+    """A plain name as the configuration of that method with its defaults."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+MethodConfig = Annotated[
+    Annotated[Regression | Stochastic, Field(discriminator="kind")], BeforeValidator(method_of_a_name)
+]
+
+
+class Optimizer(Frozen):
+    """AdamW with warm-up and cosine decay."""
+
+    lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
+    n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(
+        0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts"
+    )
+
+
+Workers = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Train(Frozen):
+    """Training of one model."""
+
+    method: MethodConfig = Field(default_factory=Regression, description="what is learned")
+    data: MapData = Field(description="the maps, or a folder of pair shards")
+    out: Location = Field(description="folder of checkpoints, metrics and TensorBoard files")
+    storage: str | None = Field(
+        None, description="where checkpoints are kept as well: a URI such as s3://bucket/folder, or a shared folder"
+    )
+    start_from: Location | None = Field(
+        None, description="checkpoint whose weights and normaliser the run starts from: fine-tuning"
+    )
+    net: UNet = Field(default_factory=UNet)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+    n_steps: int = Field(ge=1, description="optimiser steps")
+    batch_size: int = Field(ge=1, le=65536, description="maps a step over all workers together")
+    n_accumulate: int = Field(1, ge=1, le=1024, description="parts of a worker's share that are in memory in turn")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="seed of the weights, of the order of the data and of its augmentation"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the networks; auto: bfloat16 on a GPU that has it; losses and spectra stay in float32"
+    )
+    compile: bool = Field(False, description="compile the networks with torch.compile")
+    n_loaders: int = Field(0, ge=0, le=64, description="processes a worker that read ahead; 0: the worker reads")
+    validate_every: int = Field(50, ge=1, description="steps between two validations, each with a checkpoint")
+    n_workers: Workers | tuple[Workers, Workers] = Field(
+        1, description="data-parallel workers; [least, most]: as many as the cluster has at the time"
+    )
+    use_gpu: bool = Field(False, description="one GPU a worker")
+    n_failures: int = Field(2, ge=0, description="how many worker failures a run survives")
+    wandb_project: str = Field("darkglass", description="Weights & Biases project; offline unless WANDB_API_KEY is set")
+
+    @model_validator(mode="after")
+    def workers_have_work(self) -> Self:
+        least, most = self.worker_range
+        if least > most:
+            raise ValueError(f"n_workers: [least, most] with least <= most, got [{least}, {most}]")
+        if most > self.batch_size:
+            raise ValueError(f"n_workers: at most one a map of the batch of {self.batch_size}, got {most}")
+        return self
+
+    @property
+    def worker_range(self) -> tuple[int, int]:
+        """The least and the most workers."""
+        return self.n_workers if isinstance(self.n_workers, tuple) else (self.n_workers, self.n_workers)
+
+
+class Evaluate(Frozen):
+    """Judgement of a checkpoint on held-out simulations."""
+
+    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
+    data: MapData = Field(description="the maps, or a folder of pair shards")
+    out: Location = Field(description="folder of metrics.json and the figures")
+    split: Literal["train", "validation", "test"] = Field("test", description="which simulations")
+    n_bins: int = Field(16, ge=4, le=256, description="bins in log k")
