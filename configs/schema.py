@@ -228,6 +228,9 @@ class Pairs(Painted):
     split: tuple[float, float, float] = Field(
         (0.75, 0.125, 0.125), description="train, validation, test shares of simulations"
     )
+    split_seed: int | None = Field(
+        None, ge=0, lt=2**31, description="seed of the split; None: `seed`. Sets with one are parted alike"
+    )
     n_retries: int = Field(2, ge=0, le=10, description="how often a failed simulation is tried again")
 
     @model_validator(mode="after")

@@ -58,7 +58,7 @@ class About(Frozen):
     depth: float = Field(gt=0, description="thickness of a map along the line of sight")
     periodic: bool
     param_names: tuple[str, ...]
-    sha256: str = Field(description="of what identifies the data: of a manifest where there is one")
+    data_sha256: str = Field(description="of what identifies the data: of a manifest where there is one")
 
     @property
     def n_pixels(self) -> int:

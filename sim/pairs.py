@@ -133,6 +133,7 @@ def write_manifest(config: Pairs, records: Sequence[ShardRecord]) -> Path:
     sizes = sorted({record.box_size for record in records})
     if len(sizes) != 1:
         raise ValueError(f"{config.simulations}: expected boxes of one size, got {sizes} Mpc/h")
+    seed = config.seed if config.split_seed is None else config.split_seed
     manifest = Manifest(
         format=FORMAT,
         config=recipe(config) | {"split": list(config.split)},
@@ -145,7 +146,7 @@ def write_manifest(config: Pairs, records: Sequence[ShardRecord]) -> Path:
         depth=sizes[0] / config.n_slabs,
         param_names=PARAM_NAMES,
         shards=tuple(ShardEntry(**record.model_dump(include=set(ShardEntry.model_fields))) for record in records),
-        split=split([record.simulation for record in records], config.split, config.seed),
+        split=split([record.simulation for record in records], config.split, seed),
     )
     path = config.out / "manifest.json"
     with replacing(path) as temporary:
@@ -155,5 +156,5 @@ def write_manifest(config: Pairs, records: Sequence[ShardRecord]) -> Path:
 
 def recipe(config: Pairs) -> dict[str, Any]:
     """Everything of `config` that decides the content of a shard."""
-    elsewhere = {"product", "simulations", "out", "split", "n_retries"}
+    elsewhere = {"product", "simulations", "out", "split", "split_seed", "n_retries"}
     return {"format": FORMAT, **json.loads(config.model_dump_json(exclude=elsewhere))}

@@ -42,7 +42,7 @@ class ShardSource:
         hashes = [file_hash(folder / "manifest.json") for folder in self.folders]
         identity = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
         described = self.manifest.model_dump(include=set(About.model_fields))
-        return About(**described, periodic=True, sha256=identity)
+        return About(**described, periodic=True, data_sha256=identity)
 
     def __len__(self) -> int:
         return len(self._maps)
