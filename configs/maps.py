@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -31,5 +31,7 @@ def shards_of_a_path(value: Path | PairShards) -> PairShards:
 
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
-MapData = Annotated[PairShards | Location, AfterValidator(shards_of_a_path)]
-"""Every kind of data set of maps."""
+if TYPE_CHECKING:  # what a field holds, whatever was written
+    MapData = PairShards
+else:
+    MapData = Annotated[PairShards | Location, AfterValidator(shards_of_a_path)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -64,9 +64,12 @@ def method_of_a_name(value: Regression | Stochastic | Kind) -> Regression | Stoc
     return METHODS[value]() if isinstance(value, str) else value
 
 
-MethodConfig = Annotated[
-    Annotated[Regression | Stochastic, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)
-]
+if TYPE_CHECKING:  # what a field holds, whatever was written
+    MethodConfig = Regression | Stochastic
+else:
+    MethodConfig = Annotated[
+        Annotated[Regression | Stochastic, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)
+    ]
 
 
 class Optimizer(Frozen):

@@ -157,7 +157,7 @@ def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> N
     products = {"maps": Pairs, "cutouts": Cutouts}
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
-    assert found == {"demo": Pairs, "halos": Cutouts, "camels": Cutouts}
+    assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
