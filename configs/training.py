@@ -116,6 +116,7 @@ class Train(Frozen):
     n_workers: Workers | tuple[Workers, Workers] = Field(
         1, description="data-parallel workers; [least, most]: as many as the cluster has at the time"
     )
+    n_cpus: int = Field(1, ge=1, le=1024, description="cores a worker")
     use_gpu: bool = Field(False, description="one GPU a worker")
     n_failures: int = Field(2, ge=0, description="how many worker failures a run survives")
     wandb_project: str = Field("darkglass", description="Weights & Biases project; offline unless WANDB_API_KEY is set")

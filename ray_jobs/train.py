@@ -77,12 +77,12 @@ def refuse_impossible(config: Train) -> int:
 
 def warn_if_short_of_workers(config: Train) -> None:
     """Say what a run waits for when the cluster must grow first."""
-    resource = "GPU" if config.use_gpu else "CPU"
+    resource, each = ("GPU", 1) if config.use_gpu else ("CPU", config.n_cpus)
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    least, _ = config.worker_range
-    if resources.get(resource, 0) < least:
+    wanted = config.worker_range[0] * each
+    if resources.get(resource, 0) < wanted:
         have = f"the cluster has {resources.get(resource, 0):g} now"
-        print(f"train: waits for {least} {resource}s, {have}", file=sys.stderr, flush=True)
+        print(f"train: waits for {wanted} {resource}s, {have}", file=sys.stderr, flush=True)
 
 
 def trainer(config: Train) -> TorchTrainer:
@@ -91,7 +91,11 @@ def trainer(config: Train) -> TorchTrainer:
     return TorchTrainer(
         work,
         train_loop_config={"config": config.model_dump_json()},
-        scaling_config=ScalingConfig(num_workers=config.n_workers, use_gpu=config.use_gpu),  # type: ignore[arg-type]
+        scaling_config=ScalingConfig(
+            num_workers=config.n_workers,  # type: ignore[arg-type]
+            use_gpu=config.use_gpu,
+            resources_per_worker={"CPU": config.n_cpus} | ({"GPU": 1} if config.use_gpu else {}),
+        ),
         run_config=RunConfig(
             name=f"ray_{time.strftime('%Y%m%d_%H%M%S')}",
             storage_path=str(config.out / "ray_train"),
@@ -106,7 +110,7 @@ def work(loop_config: dict[str, str]) -> None:
     """What every worker runs: the generator of `learn.train`, reported to Ray at every checkpoint."""
     logging.getLogger("ray.train").setLevel(logging.WARNING)
     config = Train.model_validate_json(loop_config["config"])
-    limit_threads(1)
+    limit_threads(config.n_cpus)
     prepare, before = Distributed(), checkpoint.latest_step(config.out)
     steps = fit(config, prepare=prepare, resume=checkpoint.latest(config.out))
     pace = Pace(config.n_steps, before)
