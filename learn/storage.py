@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +30,14 @@ CHUNK_BYTES = 1 << 22
 ABANDONED_S = 24 * 3600.0
 """A folder without a marker that is older than this is of a writer that died."""
 NAME = re.compile(r"[A-Za-z0-9_-]+")
-PERMANENT = ("NO_SUCH_BUCKET", "ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "HTTP 403", "HTTP 404")
+PERMANENT = (
+    "NO_SUCH_BUCKET",
+    "ACCESS_DENIED",
+    "INVALID_ACCESS_KEY",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "HTTP 403",
+    "HTTP 404",
+)
 OBJECT_STORES = (fs.S3FileSystem, fs.GcsFileSystem)
 Result = TypeVar("Result")
 
@@ -71,7 +79,7 @@ class Storage:
         self._do(self.filesystem.create_dir, f"{self.root}/{marker.folder}")
         for path in paths:
             self._do(self._upload, path, f"{self.root}/{marker.folder}/{path.name}")
-        replaced = self._marker(name) if name in self.names() else None
+        replaced = self._found(name)
         self._do(self._publish, name, marker.model_dump_json().encode())
         if replaced:
             self._remove(replaced.folder)
@@ -105,20 +113,22 @@ class Storage:
         if keep < 1:
             raise ValueError(f"keep: expected at least 1, got {keep}")
         for name in set(self.names()[:-keep]) - set(spare):
-            folder = self._marker(name).folder
-            self._do(self.filesystem.delete_file, f"{self.root}/{name}.json")
-            self._remove(folder)
+            with suppress(FileNotFoundError):  # another writer was faster
+                folder = self._marker(name).folder
+                self._do(self.filesystem.delete_file, f"{self.root}/{name}.json")
+                self._remove(folder)
         self._sweep()
 
     def _refuse_no_bucket(self) -> None:
         bucket = self.root.partition("/")[0]
-        if isinstance(self.filesystem, OBJECT_STORES):
-            if self._do(self.filesystem.get_file_info, bucket).type == fs.FileType.NotFound:
-                raise ValueError(f"storage {self.uri}: expected a bucket, found no {bucket!r}")
+        if not isinstance(self.filesystem, OBJECT_STORES):
+            return
+        if self._do(self.filesystem.get_file_info, bucket).type == fs.FileType.NotFound:
+            raise ValueError(f"storage {self.uri}: expected a bucket, found no {bucket!r}")
 
     def _sweep(self) -> None:
         """Remove folders that no marker names and nobody has written to for long."""
-        used = {self._marker(name).folder for name in self.names()}
+        used = {marker.folder for name in self.names() if (marker := self._found(name))}
         folders = {entry.base_name for entry in self._entries() if entry.type == fs.FileType.Directory}
         for folder in folders - used:
             if re.fullmatch(r"[A-Za-z0-9_-]+\.[0-9a-f]{12}", folder) and self._age_s(folder) > ABANDONED_S:
@@ -140,6 +150,13 @@ class Storage:
             return validate(Marker, json.loads(content), f"storage {self.uri}: {name}.json")
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ConfigError(f"storage {self.uri}: {name}.json: expected JSON, got: {error}") from error
+
+    def _found(self, name: str) -> Marker | None:
+        """The marker of `name`, unless there is none, or none any more."""
+        try:
+            return self._marker(name)
+        except FileNotFoundError:
+            return None
 
     def _read(self, path: str) -> bytes:
         with self.filesystem.open_input_stream(path) as stream:
@@ -164,18 +181,23 @@ class Storage:
             self.filesystem.move(temporary, target)
 
     def _remove(self, folder: str) -> None:
-        self._do(self.filesystem.delete_dir, f"{self.root}/{folder}")
+        with suppress(FileNotFoundError):  # another writer was faster
+            self._do(self.filesystem.delete_dir, f"{self.root}/{folder}")
 
     def _refuse_damaged(self, path: Path, name: str, expected: str) -> None:
         found = checkpoint.sha256(path)
         if found != expected:
-            raise ValueError(f"storage {self.uri}: {name}: expected sha256 {expected}, got {found}: damaged or replaced")
+            raise ValueError(
+                f"storage {self.uri}: {name}: expected sha256 {expected}, got {found}: damaged or replaced"
+            )
 
     def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """The call's result, tried again a bounded number of times; RuntimeError in one line when it cannot be had."""
+        """The call's result, tried again a bounded number of times; else RuntimeError, or FileNotFoundError."""
         for attempt in range(1, N_ATTEMPTS + 1):
             try:
                 return function(*arguments)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f"storage {self.uri}: expected what is there, {reason(error)}") from error
             except (ArrowException, OSError) as error:
                 if attempt == N_ATTEMPTS or is_permanent(error):
                     raise RuntimeError(f"storage {self.uri}: expected an answer, got: {reason(error)}") from error
@@ -206,7 +228,7 @@ def checked_file(name: str) -> str:
 def is_permanent(error: BaseException) -> bool:
     """Whether trying again cannot help."""
     text = str(error)
-    return isinstance(error, FileNotFoundError | PermissionError) or any(word in text for word in PERMANENT)
+    return isinstance(error, PermissionError) or any(word in text for word in PERMANENT)
 
 
 def reason(error: BaseException) -> str:
