@@ -49,7 +49,7 @@ class Tracker:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write the numbers of a step."""
-        self._lines.write(json.dumps({"step": step, **metrics}) + "\n")
+        self._lines.write(json.dumps({"step": step, "time": time.time(), **metrics}) + "\n")
         self._lines.flush()
         for key, value in metrics.items():
             self._tensorboard.add_scalar(key, value, step)
