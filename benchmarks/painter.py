@@ -3,7 +3,7 @@
     python -m benchmarks.painter [--quick] [--minutes M] [--data FOLDER]
 
 - Training steps through Ray Train, by one worker and by two, after start-up and with everything a run keeps, over a
-  plain PyTorch loop of the same network, loss and optimiser on as many cores (rows `plain loop ...`; below 1: overhead).
+  plain PyTorch loop of the same network, loss and optimiser on as many cores (rows `plain loop ...`, < 1: overhead).
 - Reading and augmenting a batch in the share of a step (row `loader ...`).
 - Maps of 256^2 a second on one thread over the 31 M-parameter U-Net of Bayronik's shape, and the error of the power of
   total matter of both after the same minutes of training on one core (rows `bayronik unet ...`).
