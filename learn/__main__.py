@@ -12,8 +12,9 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeR
 from configs import Evaluate, Train, resolve
 from configs.command import add, user_errors
 from learn import checkpoint
-from learn.evaluate import evaluate, show
+from learn.evaluate import evaluate
 from learn.preview import write_preview
+from learn.table import show
 from learn.track import tracked
 from learn.train import fit, is_complete
 

@@ -10,7 +10,7 @@ import ray
 from configs import Evaluate
 from configs.command import command
 from learn.evaluate import evaluate as judge
-from learn.evaluate import show
+from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
