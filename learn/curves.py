@@ -35,6 +35,9 @@ class Shape:
     axis: Array  # (K,)
     painted: Array  # (3, M, C, ..., K)
     truth: Array  # (3, C, ..., K)
+    error: (
+        Array  # (3, M, C, ..., K) painted less true of each simulation, over the mean of the truth; nan where that is 0
+    )
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,16 @@ class Curves:
     shapes: Mapping[str, Shape]
 
     @property
-    def caption(self) -> str:
-        """What the bands are."""
+    def sample(self) -> str:
+        """What is averaged over."""
         n = len(self.simulations)
-        if n == 1:
-            return "one held-out simulation, so no bands"
-        return f"mean of {n} held-out simulations, bands: 68 % bootstrap interval of that mean"
+        return "one held-out simulation" if n == 1 else f"mean of {n} held-out simulations"
+
+    @property
+    def caption(self) -> str:
+        """What the lines and the bands are."""
+        bands = "so no bands" if len(self.simulations) == 1 else "bands: 68 % bootstrap interval of that mean"
+        return f"{self.sample}, {bands}"
 
 
 def curves(
@@ -94,8 +101,11 @@ def curves(
 
 def shape_of(name: str, axis: Array, ledgers: Mapping[str, Ledger], truth: Array) -> Shape:
     """One statistic; truth (S, C, ..., K) is that of the true maps."""
-    painted = np.stack([_band(ledger.measured(name)) for ledger in ledgers.values()], axis=1)
-    return Shape(axis, painted, _band(truth))
+    painted = [ledger.measured(name) for ledger in ledgers.values()]
+    mean = truth.mean(axis=0)
+    level = np.where(mean == 0, np.nan, np.abs(mean))
+    errors = [_band(own - truth) / level for own in painted]
+    return Shape(axis, np.stack([_band(own) for own in painted], axis=1), _band(truth), np.stack(errors, axis=1))
 
 
 def save(path: Path, content: Curves) -> None:

@@ -18,7 +18,7 @@ from learn.scores.coverage import NOMINAL, QUANTITIES, coverage
 from learn.scores.geometry import Geometry
 from learn.scores.images import image_scores
 from learn.scores.minkowski import MinkowskiFunctionals
-from learn.scores.pdf import EmptyPixels, PixelPdf
+from learn.scores.pdf import EmptyPixels, PixelPdf, pixel_distance
 from learn.scores.peaks import PeakCounts
 from learn.scores.scattering import Scattering
 from learn.scores.shells import Shells
@@ -53,7 +53,8 @@ class Standard:
         scores: dict[str, Array] = {}
         for one in self.statistics:
             scores |= one.scores(found[one.name], self.measured[one.name])
-        return Entry(compared, found, scores | dict(image_scores(views, self.truth)))
+        scores |= {"pdf": pixel_distance(views, self.truth), **image_scores(views, self.truth)}
+        return Entry(compared, found, scores)
 
 
 @dataclass(frozen=True)

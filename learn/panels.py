@@ -22,23 +22,40 @@ from learn.scores.coverage import NOMINAL, QUANTITIES, coverage
 Array = NDArray[np.float64]
 Draw = Callable[[Axes, Shape, int, list[tuple[str, Array]]], None]
 
-PIXELS_A_POINT = 5
-"""Bins of the pixel distribution that are drawn as one point."""
-WHAT = {"pixels": "means of 1 Mpc/h squares", "apertures": "masses in 1 Mpc/h discs", "power": "P(k) in bins"}
 MARKS = {PAINTER: "o", "identity": "s", "amplitude filter": "D", "pixel lookup": "^"}
 
 
-def statistic_figure(draw: Draw, curves: Curves, name: str, *, title: str, note: str = "") -> Figure:
-    """One panel a channel; the uniform map, which has no structure, is left out."""
+def statistic_figure(draw: Draw, curves: Curves, name: str, *, title: str, note: str | None = None) -> Figure:
+    """One panel a channel; the uniform map, which has no structure, is left out. note: what the lines and bands are."""
     shape = curves.shapes[name]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(11, 4.4), layout="constrained")
         every = figure.subplots(1, len(curves.channels), sharey=True, squeeze=False)[0]
         for i, axes in enumerate(every):
-            draw(axes, shape, i, shown(curves, shape.painted[:, :, i]))
+            drawn = shape.error if draw is draw_scattering else shape.painted
+            draw(axes, shape, i, shown(curves, drawn[:, :, i]))
             axes.set_title(str(curves.channels[i]))
             axes.label_outer()
-        _finish(figure, every[0], f"{title}\n{note}{curves.caption}")
+        _finish(figure, every[0], f"{title}\n{note or curves.caption}")
+    return figure
+
+
+def counts_figure(draw: Draw, curves: Curves, name: str, *, title: str, least: float) -> Figure:
+    """As `statistic_figure`, and below each panel the error of the methods where the truth is at `least` that."""
+    shape = curves.shapes[name]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11, 6.4), layout="constrained")
+        size = {"height_ratios": (3, 2), "sharex": "col", "sharey": "row"}
+        grid = figure.subplots(2, len(curves.channels), squeeze=False, **size)
+        for i, (upper, lower) in enumerate(grid.T):
+            draw(upper, shape, i, shown(curves, shape.painted[:, :, i]))
+            error_axis(lower, "N / N(truth) − 1")
+            errors = np.where(shape.truth[0, i] >= least, shape.error[:, :, i], np.nan)
+            draw_errors(lower, upper.get_xlabel(), shape, shown(curves, errors))
+            upper.set_title(str(curves.channels[i]))
+            for axes in (upper, lower):
+                axes.label_outer()
+        _finish(figure, grid[0, 0], f"{title}\n{curves.caption}")
     return figure
 
 
@@ -71,8 +88,8 @@ def coverage_figure(curves: Curves) -> Figure:
         for row, quantity, counts in zip(grid, QUANTITIES, curves.places, strict=True):
             for axes, channel, of_channel in zip(row, curves.channels, counts, strict=True):
                 draw_places(axes, of_channel)
-                found = ", ".join(f"{nominal:.0%}: {coverage(of_channel, nominal):.0%}" for nominal in NOMINAL)
-                axes.set_title(f"{channel}, {quantity}\nin the interval of {found}", fontsize=9)
+                found = ", ".join(f"{100 * coverage(of_channel, n):.0f} % in the {100 * n:.0f} %" for n in NOMINAL)
+                axes.set_title(f"{channel}, {quantity}\n{found} interval", fontsize=9)
                 axes.set(ylabel="times the expected")
                 axes.label_outer()
         for axes in grid[-1]:
@@ -95,15 +112,12 @@ def draw_places(axes: Axes, counts: Array) -> None:
 
 def draw_pdf(axes: Axes, shape: Shape, i: int, methods: list[tuple[str, Array]]) -> None:
     """The distribution of the pixels."""
-    x = grouped(shape.axis)
-    truth = grouped(shape.truth[:, i])
     for name, values in methods:
-        draw_band(axes, x, positive(grouped(values)), name)
-    draw_truth(axes, x, positive(truth))
-    end = float(x[np.flatnonzero(shape.truth[0].sum(axis=0).reshape(len(x), -1).sum(axis=1) > 0)[-1]])
-    axes.set(
-        yscale="log", ylim=(1e-4, 100), xlim=(0, end + 0.2), xlabel="log₁₀(1 + Σ / mean)", ylabel="pixels a decade"
-    )
+        draw_band(axes, shape.axis, positive(values), name)
+    draw_truth(axes, shape.axis, positive(shape.truth[:, i]))
+    last = np.flatnonzero(shape.truth[0].sum(axis=0) > 0)[-1]
+    axes.set(yscale="log", ylim=(1e-4, 30), xlim=(0, shape.axis[last] + 0.2))
+    axes.set(xlabel="log₁₀(1 + Σ / mean)", ylabel="share of the pixels a decade")
     axes.grid(alpha=0.6)
 
 
@@ -113,6 +127,14 @@ def draw_peaks(axes: Axes, shape: Shape, i: int, methods: list[tuple[str, Array]
         draw_band(axes, shape.axis, positive(values), name)
     draw_truth(axes, shape.axis, positive(shape.truth[:, i]))
     axes.set(yscale="log", ylim=(0.3, None), xlabel="height [σ of the true smoothed logs]", ylabel="peaks a simulation")
+    axes.grid(alpha=0.6)
+
+
+def draw_errors(axes: Axes, label: str, shape: Shape, methods: list[tuple[str, Array]]) -> None:
+    """The relative error of every method along the axis of the statistic, which `label` names."""
+    for name, values in methods:
+        draw_band(axes, shape.axis, values, name)
+    axes.set(xlabel=label)
     axes.grid(alpha=0.6)
 
 
@@ -126,17 +148,14 @@ def draw_bispectrum(axes: Axes, shape: Shape, i: int, methods: list[tuple[str, A
     wavenumber_axis(axes, shape.axis)
 
 
-def draw_scattering(axes: Axes, shape: Shape, i: int, methods: list[tuple[str, Array]]) -> None:
+def draw_scattering(axes: Axes, shape: Shape, _i: int, methods: list[tuple[str, Array]]) -> None:
     """The error of each coefficient."""
     error_axis(axes, "S / S(truth) − 1")
-    for name, values in methods:
-        draw_band(axes, shape.axis, values / shape.truth[0, i] - 1, name)
+    draw_errors(axes, "scale, or pair of scales [log₂ pixels]", shape, methods)
     n_scales = round((np.sqrt(1 + 8 * len(shape.axis)) - 1) / 2)
     pairs = [f"{first},{second}" for second in range(n_scales) for first in range(second)]
     axes.axvline(n_scales - 0.5, color=INK, lw=0.5)
     axes.set_xticks(shape.axis, labels=[str(j) for j in range(n_scales)] + pairs, rotation=90, fontsize=7)
-    axes.set(xlabel="scale, or pair of scales [log₂ pixels]")
-    axes.grid(alpha=0.6)
 
 
 def draw_apertures(axes: Axes, shape: Shape, _i: int, methods: list[tuple[str, Array]]) -> None:
@@ -160,11 +179,6 @@ def draw_apertures(axes: Axes, shape: Shape, _i: int, methods: list[tuple[str, A
 def shown(curves: Curves, bands: NDArray) -> list[tuple[str, Array]]:
     """Every method with structure and its bands (3, ...), the painter last; bands (3, M, ...)."""
     return [pair for pair in by_method(curves.methods, bands) if pair[0] != BLANK]
-
-
-def grouped(values: Array) -> Array:
-    """Means over PIXELS_A_POINT along the last axis."""
-    return values.reshape(*values.shape[:-1], -1, PIXELS_A_POINT).mean(axis=-1)
 
 
 def positive(values: Array) -> Array:

@@ -27,7 +27,9 @@ TITLES: Mapping[str, str] = {
     "coverage": "Calibration of the draws",
     "maps": "A map to look at",
 }
-DISCS = "points: median of the discs, bars: their central 68 %; "
+LEAST = {"pdf": 0.01, "peaks": 5.0}
+"""Density of pixels, and number of peaks a simulation, below which an error is noise."""
+DISCS = "points: median of the discs, bars: their central 68 %"
 
 
 def pictures(
@@ -50,17 +52,20 @@ def png(figure: Figure) -> bytes:
 def _shapes(curves: Curves) -> dict[str, Callable[[], Figure]]:
     """How each figure of curves is made."""
     one = partial(panels.statistic_figure, curves=curves)
+    counts = partial(panels.counts_figure, curves=curves)
     spectra = partial(figures.spectra_figure, curves=curves)
     found: dict[str, Callable[[], Figure]] = {
         "power": partial(spectra, figures.draw_ratio, title=TITLES["power"]),
         "correlation": partial(spectra, figures.draw_correlation, title=TITLES["correlation"]),
         "suppression": partial(figures.suppression_figure, curves),
-        "pdf": partial(one, panels.draw_pdf, name="pdf", title=TITLES["pdf"]),
-        "peaks": partial(one, panels.draw_peaks, name="peaks", title=TITLES["peaks"]),
+        "pdf": partial(counts, panels.draw_pdf, name="pdf", title=TITLES["pdf"], least=LEAST["pdf"]),
+        "peaks": partial(counts, panels.draw_peaks, name="peaks", title=TITLES["peaks"], least=LEAST["peaks"]),
         "minkowski": partial(panels.minkowski_figure, curves),
         "bispectrum": partial(one, panels.draw_bispectrum, name="bispectrum", title=TITLES["bispectrum"]),
         "scattering": partial(one, panels.draw_scattering, name="scattering", title=TITLES["scattering"]),
-        "apertures": partial(one, panels.draw_apertures, name="apertures", title=TITLES["apertures"], note=DISCS),
+        "apertures": partial(
+            one, panels.draw_apertures, name="apertures", title=TITLES["apertures"], note=f"{DISCS}; {curves.sample}"
+        ),
     }
     if np.any(curves.places):
         found["coverage"] = partial(panels.coverage_figure, curves)

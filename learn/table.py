@@ -14,7 +14,7 @@ from rich.table import Table
 from learn.scores.score import PRINTED, Row, Score, best
 from learn.verdicts import Outcome, outcomes, verdicts
 
-WIDTH = 110
+WIDTH = 114
 """Columns of the printed table; a log, which knows of no width, would get less and lose digits."""
 
 
@@ -33,9 +33,7 @@ def show(result: Mapping[str, Any], file: TextIO = sys.stdout) -> None:
 def table(result: Mapping[str, Any]) -> Table:
     """The main scores of every method, channel by channel; * at the best."""
     title = f"{len(result['simulations'])} {result['split']} simulations, {subject(result['subject'])}"
-    caption = (
-        "1.8(4) is 1.8 ± 0.4, bootstrap standard error over simulations, % but for r and PDF; * best of its channel"
-    )
+    caption = "1.8(4) is 1.8 ± 0.4 %; r and PDF as they are; bootstrap error over simulations; * best of its channel"
     drawn = Table(title=title, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     drawn.add_column("", no_wrap=True)
     for score in PRINTED:
@@ -59,8 +57,8 @@ def cell(row: Row, score: Score, *, is_best: bool) -> str:
         return "- "
     factor = 100 if score.unit == "percent" else 1
     value, error = (factor * row[score.name][key] for key in ("value", "standard_error"))
-    digits = 4 if score.unit == "number" else 3 if score.unit == "decade" else 2 if abs(value) < 10 and error < 1 else 0
-    text = f"{value:.{digits}f}({round(error * 10**digits)})"
+    digits = 4 if score.unit != "percent" else 2 if abs(value) < 10 and error < 1 else 0
+    text = f"{value:.{digits}f}({round(error * 10**digits)})".replace("-0(", "0(")
     return f"[bold]{text}*[/bold]" if is_best else f"{text} "
 
 

@@ -132,7 +132,7 @@ SCORES: tuple[Score, ...] = (
         "suppression_error", "S error", "largest |S − S(truth)| to half the Nyquist frequency", "Spectra", printed=True
     ),
     Score("mass_error", "mass", "mean of |M/M(truth) − 1|", "Mass"),
-    Score("mass_worst", "worst mass", "largest |M/M(truth) − 1| of a map", "Mass", printed=True),
+    Score("mass_worst", "worst mass", "largest |M/M(truth) − 1| of a map", "Mass"),
     Score("mass_conservation", "not conserved", "largest |M/M(input) − 1| of a map", "Mass"),
     Score("empty", "empty", "share of pixels without mass", "Mass", ideal=None),
     Score("empty_truth", "empty, truth", "the same of the true maps", "Mass", ideal=None),

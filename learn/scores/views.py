@@ -70,6 +70,11 @@ class Views:
         return logs(self.maps, self.reference.level)
 
     @cached_property
+    def sorted_logs(self) -> Array:
+        """The logs of all pixels of each channel in order of size, (C, n P P)."""
+        return np.sort(self.logs.swapaxes(0, 1).reshape(self.logs.shape[1], -1), axis=1)
+
+    @cached_property
     def heights(self) -> Array:
         """The logs, smoothed, less their true mean and over their true standard deviation: (n, C, P, P)."""
         truth = self.reference
