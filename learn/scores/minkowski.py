@@ -50,11 +50,18 @@ def functionals(values: Array, thresholds: Array, pixel_size: float, *, periodic
     As Schmalzing & Gorski (1998, astro-ph/9710185, eq. 3) with V1 in h/Mpc and V2 in (h/Mpc)^2. A boundary of pixel
     edges is longer than what it follows by 4 / pi, for all directions alike, which is divided out. The Euler number is
     the mean of those in which pixels that touch at a corner are and are not connected: that of a set and that of the
-    rest are opposite.
+    rest are opposite. Of a map that is not periodic the last row and column lend their values to their neighbours only.
     """
-    pixels = share_above(values, thresholds)
-    lower, upper = (edge_shares(values, thresholds, extreme, periodic) for extreme in (np.minimum, np.maximum))
-    corners = [corner_share(values, thresholds, extreme, periodic) for extreme in (np.minimum, np.maximum)]
+    kept = values.shape if periodic else (values.shape[0] - 1, values.shape[1] - 1)
+
+    def share(of: Array) -> Array:
+        return share_above(of[: kept[0], : kept[1]], thresholds)
+
+    pixels = share(values)
+    lower, upper = (
+        share(beside(values, 0, extreme)) + share(beside(values, 1, extreme)) for extreme in (np.minimum, np.maximum)
+    )
+    corners = [share(beside(beside(values, 0, extreme), 1, extreme)) for extreme in (np.minimum, np.maximum)]
     boundary = (upper - lower) * np.pi / 4
     euler = pixels - (lower + upper) / 2 + (corners[0] + corners[1]) / 2
     return np.stack([pixels, boundary / (4 * pixel_size), euler / pixel_size**2])
@@ -67,20 +74,6 @@ def share_above(values: Array, thresholds: Array) -> Array:
     return counts[::-1].cumsum()[::-1][1:] / values.size
 
 
-def edge_shares(values: Array, thresholds: Array, extreme: Extreme, periodic: bool) -> Array:
-    """Edges a pixel between pixels whose `extreme` is at or above the thresholds, of both directions together."""
-    down, right = (share_above(beside(values, axis, extreme, periodic), thresholds) for axis in (0, 1))
-    return down + right
-
-
-def corner_share(values: Array, thresholds: Array, extreme: Extreme, periodic: bool) -> Array:
-    """Corners a pixel of whose four pixels the `extreme` is at or above the thresholds."""
-    return share_above(beside(beside(values, 0, extreme, periodic), 1, extreme, periodic), thresholds)
-
-
-def beside(values: Array, axis: int, extreme: Extreme, periodic: bool) -> Array:
-    """`extreme` of each value and the next along `axis`; one fewer where the map does not wrap."""
-    if periodic:
-        return extreme(values, np.roll(values, -1, axis))
-    n = values.shape[axis]
-    return extreme(values.take(range(n - 1), axis), values.take(range(1, n), axis))
+def beside(values: Array, axis: int, extreme: Extreme) -> Array:
+    """`extreme` of each value and the next along `axis`, the first after the last."""
+    return extreme(values, np.roll(values, -1, axis))

@@ -106,6 +106,7 @@ def morlets(n_pixels: int, j: int, n_orientations: int) -> Reals:
         sum(_morlet(n_pixels, n, sigma, wavenumber, a, alias) for alias in _aliases(n, n_pixels)) for a in angles
     ]
     found = np.array(spectra)
+    found[:, 0, 0] = 0  # what the aliases left
     if n < n_pixels and n % 2 == 0:
         found[:, n // 2] = found[:, :, n // 2] = 0  # of two opposite frequencies only one is on the grid
     return found.astype(np.float32)

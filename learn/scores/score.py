@@ -16,6 +16,10 @@ DIGITS = 6
 """Scores that agree to this many decimals are equal: maps are float32."""
 
 
+TINY = 0.005
+"""Percentages that two decimals do not show."""
+
+
 @dataclass(frozen=True)
 class Score:
     """One number a method and channel; `heading` is for a narrow table, `meaning` for a reader."""
@@ -35,6 +39,8 @@ class Score:
             return "–"
         factor = 100 if self.unit == "percent" else 1
         value, deviation = (factor * row[self.name][key] for key in ("value", "standard_error"))
+        if self.unit == "percent" and 0 < abs(value) < TINY:
+            return f"{value:.0e} %"
         suffix = {"percent": " %", "dB": " dB"}.get(self.unit, "")
         digits = self._digits(value)
         beside = f" ± {deviation:.{digits}f}" if error else ""
@@ -64,21 +70,21 @@ def _power() -> list[Score]:
                 f"power_error_k{k}",
                 f"|P−1| {below}",
                 f"mean of |P/P(truth) − 1|, {below} h/Mpc",
-                "Spectra",
+                "Power",
                 printed=k > 1,
             ),
             Score(
                 f"power_bias_k{k}",
                 f"P−1 {below}",
                 f"mean of P/P(truth) − 1 with its sign, {below} h/Mpc",
-                "Spectra",
+                "Power",
                 printed=k == 5,
             ),
             Score(
                 f"power_worst_k{k}",
                 f"worst P {below}",
                 f"largest deviation from 1 of the mean P/P(truth) in a bin, {below} h/Mpc",
-                "Spectra",
+                "Power",
             ),
         ]
     return found
@@ -115,21 +121,40 @@ def _apertures() -> list[Score]:
 SCORES: tuple[Score, ...] = (
     *_power(),
     Score(
-        "power_error_half_nyquist", "|P−1| k<kN/2", "mean of |P/P(truth) − 1| to half the Nyquist frequency", "Spectra"
+        "power_error_half_nyquist", "|P−1| k<kN/2", "mean of |P/P(truth) − 1| to half the Nyquist frequency", "Power"
     ),
-    Score("correlation_k5", "r k<5", "mean r(k), k<5 h/Mpc", "Spectra", ideal=1, unit="number", printed=True),
     Score(
-        "correlation_min_k5",
-        "min r k<5",
-        "smallest mean r of a bin, k<5 h/Mpc",
-        "Spectra",
+        "correlation_k5",
+        "r k<5",
+        "mean r(k), k<5 h/Mpc",
+        "Phases and suppression",
         ideal=1,
         unit="number",
         printed=True,
     ),
-    Score("correlation", "r k<kN/2", "mean r(k) to half the Nyquist frequency", "Spectra", ideal=1, unit="number"),
     Score(
-        "suppression_error", "S error", "largest |S − S(truth)| to half the Nyquist frequency", "Spectra", printed=True
+        "correlation_min_k5",
+        "min r k<5",
+        "smallest mean r of a bin, k<5 h/Mpc",
+        "Phases and suppression",
+        ideal=1,
+        unit="number",
+        printed=True,
+    ),
+    Score(
+        "correlation",
+        "r k<kN/2",
+        "mean r(k) to half the Nyquist frequency",
+        "Phases and suppression",
+        ideal=1,
+        unit="number",
+    ),
+    Score(
+        "suppression_error",
+        "S error",
+        "largest |S − S(truth)| to half the Nyquist frequency",
+        "Phases and suppression",
+        printed=True,
     ),
     Score("mass_error", "mass", "mean of |M/M(truth) − 1|", "Mass"),
     Score("mass_worst", "worst mass", "largest |M/M(truth) − 1| of a map", "Mass"),
