@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from configs.frozen import Frozen, Location
 
@@ -24,10 +24,14 @@ class PairShards(Frozen):
         return self.folder
 
 
-def shards_of_a_path(value: Any) -> Any:
+def shards_of_a_path(value: Path | PairShards) -> PairShards:
     """A plain path as the configuration of a folder of pair shards."""
-    return {"kind": "shards", "folder": value} if isinstance(value, str | Path) else value
+    return PairShards(folder=value) if isinstance(value, Path) else value
 
 
-MapData = Annotated[PairShards, BeforeValidator(shards_of_a_path)]
-"""Every kind of data set of maps."""
+# The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
+# one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
+if TYPE_CHECKING:  # what a field holds, whatever was written
+    MapData = PairShards
+else:
+    MapData = Annotated[PairShards | Location, AfterValidator(shards_of_a_path)]
