@@ -91,7 +91,9 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
         with replacing(config.out / f"{name}.png") as temporary:
             temporary.write_bytes(png)
     with replacing(config.out / "evaluation.html") as temporary:
-        temporary.write_text(page.page(judgement.metrics, judgement.curves, pictures), encoding="utf-8")
+        temporary.write_text(
+            page.page(judgement.metrics, caption=judgement.curves.caption, pictures=pictures), encoding="utf-8"
+        )
     content = json.dumps(judgement.metrics, indent=1, allow_nan=False) + "\n"
     with replacing(config.out / "metrics.json") as temporary:
         temporary.write_text(content)

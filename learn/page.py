@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from learn.curves import OURS, Curves
+from learn.curves import OURS
 from learn.portfolio import TITLES
 from learn.scores.score import GROUPS, SCORES, Score, best
 from learn.table import subject
@@ -19,8 +19,8 @@ from learn.verdicts import outcomes, verdicts
 WEB = Path(__file__).parent / "web"
 
 
-def page(metrics: Mapping[str, Any], curves: Curves, pictures: Mapping[str, bytes]) -> str:
-    """The page; every name from outside is escaped. pictures: PNG files by name."""
+def page(metrics: Mapping[str, Any], *, caption: str, pictures: Mapping[str, bytes]) -> str:
+    """The page; every name from outside is escaped. caption: what curves are; pictures: PNG files by name."""
     environment = Environment(
         loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -28,7 +28,7 @@ def page(metrics: Mapping[str, Any], curves: Curves, pictures: Mapping[str, byte
     return environment.get_template("evaluation.html").render(
         metrics=metrics,
         subject=subject(metrics["subject"]),
-        caption=curves.caption,
+        caption=caption,
         verdicts=verdicts(metrics["rows"]),
         outcomes=outcomes(metrics["rows"]),
         tables=[table(metrics, group) for group in GROUPS],

@@ -45,7 +45,7 @@ def counts_figure(draw: Draw, curves: Curves, name: str, *, title: str, least: f
     shape = curves.shapes[name]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(11, 6.4), layout="constrained")
-        size = {"height_ratios": (3, 2), "sharex": "col", "sharey": "row"}
+        size: Any = {"height_ratios": (3, 2), "sharex": "col", "sharey": "row"}
         grid = figure.subplots(2, len(curves.channels), squeeze=False, **size)
         for i, (upper, lower) in enumerate(grid.T):
             draw(upper, shape, i, shown(curves, shape.painted[:, :, i]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs import Evaluate
+from learn.checkpoint import Meta
 from learn.data import About, Batch, Source
 from learn.predict import Predictor
 from learn.predictions import Predictions
@@ -36,16 +37,13 @@ class Checkpoint:
 
     def __init__(self, folder: Path, about: About, *, n_draws: int) -> None:
         self.folder, self.pixel_size = folder, about.pixel_size
-        self.predictor: Any = Predictor.load(folder)
+        self.predictor = Predictor.load(folder)
         refuse_different(self.predictor.meta, about, folder)
-        self.is_stochastic = bool(getattr(self.predictor, "is_stochastic", False))
-        self.n_draws = n_draws if self.is_stochastic else 1
+        self.n_draws = n_draws if self.predictor.is_stochastic else 1
 
     def draws(self, _simulation: str, batch: Batch, i_map: int) -> Maps:
         """The seed of the draws of a map is its own, so no two maps share their noise."""
         maps, params = batch.inputs[i_map : i_map + 1].numpy(), batch.params[i_map : i_map + 1].numpy()
-        if not self.is_stochastic:
-            return self.predictor(maps, params, pixel_size=self.pixel_size)
         seed = int(batch.seeds[i_map])
         return self.predictor.draws(maps, params, self.n_draws, pixel_size=self.pixel_size, seed=seed)[:, 0]
 
@@ -78,7 +76,7 @@ def open_subject(config: Evaluate, source: Source) -> Subject:
     return Folder(config.predictions, source)
 
 
-def refuse_different(meta: Any, about: About, folder: Path) -> None:
+def refuse_different(meta: Meta, about: About, folder: Path) -> None:
     """ValueError if the maps are not of the kind the painter was trained on."""
     for name in ("param_names", "pixel_size", "depth", "input_channels", "target_channels"):
         trained, given = getattr(meta, name), getattr(about, name)
