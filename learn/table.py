@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from learn.scores.coverage import NOMINAL, QUANTITIES
 from learn.scores.score import PRINTED, Row, Score, best
 from learn.verdicts import Outcome, outcomes, verdicts
 
@@ -19,11 +20,13 @@ WIDTH = 114
 
 
 def show(result: Mapping[str, Any], file: TextIO = sys.stdout) -> None:
-    """Print the table, where baselines win, which goals are reached, and last one line of JSON."""
+    """Print the table, where baselines win, what the draws cover, which goals are reached, and one line of JSON."""
     console = Console(file=file, width=max(Console(file=file).width, WIDTH), highlight=False)
     console.print(table(result))
     for sentence in verdicts(result["rows"]):
         console.print(sentence)
+    for line in coverages(result["rows"]):
+        console.print(line)
     console.print(goals(outcomes(result["rows"])))
     console.print(f"every score, figure and definition: {result['config']['out']}/evaluation.html", soft_wrap=True)
     line = {"benchmark": "evaluate", "commit": result["commit"], "rows": result["rows"]}
@@ -60,6 +63,17 @@ def cell(row: Row, score: Score, *, is_best: bool) -> str:
     digits = 4 if score.unit != "percent" else 2 if abs(value) < 10 and error < 1 else 0
     text = f"{value:.{digits}f}({round(error * 10**digits)})".replace("-0(", "0(")
     return f"[bold]{text}*[/bold]" if is_best else f"{text} "
+
+
+def coverages(rows: Sequence[Row]) -> list[str]:
+    """A line a channel of a painter that draws: what its 68 % and 95 % intervals cover, of each quantity."""
+    own = [row for row in rows if row.get(f"coverage_68_{QUANTITIES[0]}") is not None]
+    return [f"{row['channel']}: coverage of {', '.join(_covered(row, what) for what in QUANTITIES)}" for row in own]
+
+
+def _covered(row: Row, quantity: str) -> str:
+    shares = (f"{100 * row[f'coverage_{100 * n:.0f}_{quantity}']['value']:.0f} % in {100 * n:.0f} %" for n in NOMINAL)
+    return f"{quantity} {' and '.join(shares)}"
 
 
 def goals(found: Sequence[Outcome]) -> str:

@@ -101,6 +101,14 @@ def test_the_last_line_is_json_and_the_table_names_every_method_whole() -> None:
     assert any("evaluation.html" in text for text in lines)
 
 
+def test_the_coverage_is_printed_beside_the_nominal_one_of_a_painter_that_draws() -> None:
+    drawing = row("painter", "gas", 0, coverage_68_pixels=0.61, coverage_95_power=0.99)
+    other = row("blank", "gas", 0, **{score.name: None for score in SCORES if score.group == "Coverage"})
+    (line,) = table.coverages([drawing, other])
+    assert line.startswith("gas: coverage of pixels 61 % in 68 % and 95 % in 95 %, apertures 68 %")
+    assert line.endswith("power 68 % in 68 % and 99 % in 95 %")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "error", "text"),
     [
