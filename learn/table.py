@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -66,14 +66,16 @@ def cell(row: Row, score: Score, *, is_best: bool) -> str:
 
 
 def coverages(rows: Sequence[Row]) -> list[str]:
-    """A line a channel of a painter that draws: what its 68 % and 95 % intervals cover, of each quantity."""
+    """A line a channel of a painter that draws: the shares of truths inside its intervals, of each quantity."""
     own = [row for row in rows if row.get(f"coverage_68_{QUANTITIES[0]}") is not None]
-    return [f"{row['channel']}: coverage of {', '.join(_covered(row, what) for what in QUANTITIES)}" for row in own]
+    nominal = " / ".join(f"{100 * share:.0f}" for share in NOMINAL)
+    return [f"{row['channel']}: in intervals of {nominal} %: {', '.join(_covered(row))}" for row in own]
 
 
-def _covered(row: Row, quantity: str) -> str:
-    shares = (f"{100 * row[f'coverage_{100 * n:.0f}_{quantity}']['value']:.0f} % in {100 * n:.0f} %" for n in NOMINAL)
-    return f"{quantity} {' and '.join(shares)}"
+def _covered(row: Row) -> Iterator[str]:
+    for quantity in QUANTITIES:
+        shares = (row[f"coverage_{100 * share:.0f}_{quantity}"]["value"] for share in NOMINAL)
+        yield f"{quantity} {' / '.join(f'{100 * share:.0f}' for share in shares)}"
 
 
 def goals(found: Sequence[Outcome]) -> str:

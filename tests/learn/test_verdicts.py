@@ -105,8 +105,7 @@ def test_the_coverage_is_printed_beside_the_nominal_one_of_a_painter_that_draws(
     drawing = row("painter", "gas", 0, coverage_68_pixels=0.61, coverage_95_power=0.99)
     other = row("blank", "gas", 0, **{score.name: None for score in SCORES if score.group == "Coverage"})
     (line,) = table.coverages([drawing, other])
-    assert line.startswith("gas: coverage of pixels 61 % in 68 % and 95 % in 95 %, apertures 68 %")
-    assert line.endswith("power 68 % in 68 % and 99 % in 95 %")
+    assert line == "gas: in intervals of 68 / 95 %: pixels 61 / 95, apertures 68 / 95, power 68 / 99"
 
 
 @pytest.mark.parametrize(
