@@ -213,7 +213,10 @@ def test_a_trial_goes_on_in_its_folder_and_an_heir_in_one_of_its_own(pairs: Path
     heir = sweep_trial.after(last, other)
     assert heir.out.name.startswith("other-")
     assert checkpoint.latest_step(heir.out) == 4
+    (taken,) = checkpoint.steps(heir.out)
+    before = taken.stat().st_ino
     assert sweep_trial.after(last, other) == heir  # after a crash
+    assert taken.stat().st_ino == before
     end = [p.checkpoint for p in fit(heir, resume=checkpoint.latest(heir.out)) if p.checkpoint][-1]
     assert end is not None
     assert sweep_trial.after(end, other) == heir
