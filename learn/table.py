@@ -25,8 +25,8 @@ def show(result: Mapping[str, Any], file: TextIO = sys.stdout) -> None:
     console.print(table(result))
     for sentence in verdicts(result["rows"]):
         console.print(sentence)
-    for line in coverages(result["rows"]):
-        console.print(line)
+    for covered in coverages(result["rows"]):
+        console.print(covered)
     console.print(goals(outcomes(result["rows"])))
     console.print(f"every score, figure and definition: {result['config']['out']}/evaluation.html", soft_wrap=True)
     line = {"benchmark": "evaluate", "commit": result["commit"], "rows": result["rows"]}
