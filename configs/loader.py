@@ -79,6 +79,9 @@ def describe(model: type[Frozen], error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         parent = field_names(model, problem["loc"][:-1])
         return f"{key}: expected one of {', '.join(parent)}, got an unknown key{others}"
+    if problem["type"] == "union_tag_invalid":
+        tag = problem["ctx"]["discriminator"].strip("'")
+        return f"{key}.{tag}: expected one of {problem['ctx']['expected_tags']}, got {problem['ctx']['tag']!r}{others}"
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
     return f"{key}: expected {expected}{got}{others}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from configs.frozen import Frozen, Location
+from configs.frozen import Frozen, Location, with_tuples
 from configs.maps import MapData
 
 
@@ -57,7 +57,7 @@ class Stochastic(Painting):
 
 def method_of_a_name(value: Any) -> Any:
     """A plain name as the configuration of that method with its defaults."""
-    return {"kind": value} if isinstance(value, str) else value
+    return {"kind": value} if isinstance(value, str) else with_tuples(value)
 
 
 MethodConfig = Annotated[

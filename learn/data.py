@@ -6,7 +6,7 @@ batch) alone. Knows nothing of files, of normalisation or of networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Literal, Protocol, Self
@@ -34,6 +34,12 @@ class Batch:
     targets: Tensor
     params: Tensor
     seeds: Tensor
+
+    @classmethod
+    def stacked(cls, maps: Iterable[tuple[NDArray[np.float32], ...]], seeds: Sequence[int]) -> Self:
+        """From the inputs (I, P, P), targets (C, P, P) and params (p,) of each map."""
+        inputs, targets, params = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
+        return cls(inputs, targets, params, torch.tensor(list(seeds)))
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -92,7 +92,9 @@ def test_every_step_is_yielded_with_its_metrics_and_checkpoints_where_asked(toy_
 
 def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path) -> None:
     batch = ShardSource(PairShards(folder=toy_pairs), "train").read(range(2))
-    method = Regression(toy_train, Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4)), PARAM_NAMES)
+    method = Regression(
+        toy_train, Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4)), PARAM_NAMES
+    )
     torch.manual_seed(0)
     net = method.build()
     optimizer = adamw(net, Optimizer(lr=1e-2))
