@@ -12,14 +12,14 @@ import torch
 from camels_like import PARAMETERS
 from multifield_like import write_set
 
-from configs import Frozen, HaloCutouts, Multifield, PairShards, VdmBind
+from configs import HaloCutouts, Multifield, PairShards, VdmBind
 from learn.data import Batch, Source, Split
 from learn.sources import open_source
 from sim.parameter_table import own_name
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 SHARES = (0.5, 0.25, 0.25)
-KINDS = ("shards", "multifield", "halos", "vdm_bind")
+KINDS = ("shards", "multifield", "multifield_hdf5", "halos", "vdm_bind")
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +27,13 @@ def configured(
     toy_pairs: Path, halo_set: Path, vdm_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """A data set of each kind."""
-    folder = write_set(tmp_path_factory.mktemp("cmd"))
+    made = tmp_path_factory.mktemp("multifield")
+    npy, hdf5 = write_set(made / "npy"), write_set(made / "hdf5", suffix=".hdf5")
+    told: dict[str, Any] = {"suite": "IllustrisTNG", "set_name": "LH", "maps_per_simulation": 3, "split": SHARES}
     return {
         "shards": PairShards(folder=toy_pairs),
-        "multifield": Multifield(
-            kind="multifield", folder=folder, suite="IllustrisTNG", set_name="LH", maps_per_simulation=3, split=SHARES
-        ),
+        "multifield": Multifield(kind="multifield", folder=npy, **told),
+        "multifield_hdf5": Multifield(kind="multifield", folder=hdf5, **told),
         "halos": HaloCutouts(kind="halos", folder=halo_set, constants={"redshift": 0.0}),
         "vdm_bind": VdmBind(kind="vdm_bind", folder=vdm_folder, param_names=tuple(map(own_name, PARAMETERS))),
     }
@@ -120,6 +121,6 @@ def flat(folder: Path, out: Path) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_folder_is_named(configured: dict[str, Any], kind: str, tmp_path: Path) -> None:
-    config: Frozen = configured[kind].model_copy(update={"folder": tmp_path / "absent"})
+    config: Any = configured[kind].model_copy(update={"folder": tmp_path / "absent"})
     with pytest.raises(FileNotFoundError, match="absent"):
-        open_source(config, "train")  # type: ignore[arg-type]
+        open_source(config, "train")
