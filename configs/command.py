@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, Generic, TypeVar
 
 import typer
 
-from configs.loader import load, load_one_of
 from configs.frozen import Frozen
+from configs.loader import load, load_one_of, models_in
 
 Config = TypeVar("Config", bound=Frozen)
 
@@ -78,7 +78,7 @@ def user_errors(prog: str) -> Iterator[None]:
 def describe_fields(model: type[Frozen], prefix: str = "") -> Iterator[str]:
     """One line a field: key, type or default, meaning; nested models are flattened to dotted keys."""
     for name, field in model.model_fields.items():
-        nested = nested_models(field.annotation)
+        nested = models_in(field.annotation)
         for choice in nested:
             yield from describe_fields(choice, f"{prefix}{name}.")
         if not nested:
@@ -89,9 +89,3 @@ def describe_fields(model: type[Frozen], prefix: str = "") -> Iterator[str]:
 def described(fields: Iterable[str]) -> str:
     """Lines of fields for a help text, whose square brackets are no markup."""
     return "\n".join(fields).replace("[", "\\[")
-
-
-def nested_models(annotation: Any) -> list[type[Frozen]]:
-    """The configuration models that a field may hold."""
-    candidates = [annotation, *get_args(annotation)]
-    return [c for c in candidates if isinstance(c, type) and issubclass(c, Frozen)]

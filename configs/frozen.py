@@ -1,9 +1,9 @@
-"""What every configuration is: immutable and strict; what a path in it is; and what a list in a file is."""
+"""What every configuration is: immutable and strict; and what a path in it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -16,10 +16,3 @@ class Frozen(BaseModel):
     """A configuration: immutable, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def with_tuples(value: Any) -> Any:
-    """`value` with its lists, at any depth, as tuples: what a strict model wants once a validator has seen the JSON."""
-    if isinstance(value, dict):
-        return {key: with_tuples(item) for key, item in value.items()}
-    return tuple(with_tuples(item) for item in value) if isinstance(value, list) else value

@@ -15,6 +15,7 @@ from yaml import YAMLError
 from configs.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
+NOT_A_MAPPING = ("model_type", "model_attributes_type", "dict_type", "union_tag_not_found")
 
 
 class ConfigError(ValueError):
@@ -71,35 +72,57 @@ def validate(model: type[Config], tree: dict[str, Any], where: str) -> Config:
 
 def describe(model: type[Frozen], error: ValidationError) -> str:
     """The first problem of a pydantic error on one line."""
-    problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    problems = error.errors(include_url=False)
+    # Of a choice between a mapping and a plain value, that a plain value is no mapping says nothing.
+    problem = next((one for one in problems if one["type"] not in NOT_A_MAPPING), problems[0])
+    path, parent = walk(model, problem["loc"])
+    key = ".".join(path) or "(top level)"
     others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if problem["type"] == "missing":
         return f"{key}: expected a value, found none{others}"
     if problem["type"] == "extra_forbidden":
-        parent = field_names(model, problem["loc"][:-1])
-        return f"{key}: expected one of {', '.join(parent)}, got an unknown key{others}"
+        return f"{key}: expected one of {', '.join(parent.model_fields)}, got an unknown key{others}"
     if problem["type"] == "union_tag_invalid":
-        tag = problem["ctx"]["discriminator"].strip("'")
-        return f"{key}.{tag}: expected one of {problem['ctx']['expected_tags']}, got {problem['ctx']['tag']!r}{others}"
+        context = problem["ctx"]
+        return f"{key}.kind: expected one of {context['expected_tags']}, got {context['tag']!r}{others}"
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
     return f"{key}: expected {expected}{got}{others}"
 
 
-def field_names(model: type[Frozen], location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the model at `location` inside `model`; one of several is named by its kind."""
-    here: Any = model
-    for part in location:
-        named = [model for model in get_args(here) if part in kinds(model)]
-        here = named[0] if named else here.model_fields[str(part)].annotation
-    return list(here.model_fields)
+def walk(model: type[Frozen], location: tuple[int | str, ...]) -> tuple[list[str], type[Frozen]]:
+    """The keys of `location` inside `model`, without pydantic's names of the members of unions; and the model there."""
+    path: list[str] = []
+    here: list[type[Frozen]] = [model]
+    for i, part in enumerate(location):
+        owners = [one for one in here if part in one.model_fields]
+        named = [one for one in here if part in kinds(one)]
+        if owners and i + 1 < len(location):
+            path.append(str(part))
+            here = models_in(owners[0].model_fields[str(part)].annotation) or here
+        elif named:
+            here = named
+        elif isinstance(part, int) or owners or (i + 1 == len(location) and not is_label(part)):
+            path.append(str(part))
+    return path, here[0]
+
+
+def is_label(part: int | str) -> bool:
+    """Whether a part of a location is what pydantic calls a member of a union, not a key."""
+    return isinstance(part, str) and (not part.isidentifier() or part in ("path", "int", "float", "str"))
+
+
+def models_in(annotation: Any) -> list[type[Frozen]]:
+    """The configuration models that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Frozen):
+        return [annotation]
+    return [model for one in get_args(annotation) for model in models_in(one)]
 
 
 def kinds(model: Any) -> tuple[Any, ...]:
-    """What the field `kind` of a model may be."""
+    """What the field `kind` of a model may be, and how pydantic calls the model."""
     fields = getattr(model, "model_fields", {})
-    return get_args(fields["kind"].annotation) if "kind" in fields else ()
+    return (*(get_args(fields["kind"].annotation) if "kind" in fields else ()), model.__name__)
 
 
 def first_line(error: Exception) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from configs.frozen import Frozen, Location, with_tuples
+from configs.frozen import Frozen, Location
 from configs.schema import refuse_bad_split
 
 ONE_UNIVERSE = ("1P", "EX", "BE")
@@ -58,9 +58,6 @@ class Multifield(Parted):
     )
     suite: Name = Field(description="IllustrisTNG, SIMBA, Astrid, ...")
     set_name: Name = Field(description="LH, CV, SB28, ...: the simulations are {set_name}_{i}")
-    dark_matter: Literal["nbody", "hydro"] = Field(
-        "nbody", description="input: the gravity-only counterpart; hydro: Mcdm, which already feels the baryons"
-    )
     redshifts: tuple[float, ...] = Field((0.0,), min_length=1, description="redshifts of the files")
     box_size: float = Field(25.0, gt=0, description="side of the box, which a map shows whole [Mpc/h]")
     depth: float = Field(5.0, gt=0, description="thickness of a map along the line of sight [Mpc/h]")
@@ -112,15 +109,26 @@ class VdmBind(Parted):
         return self
 
 
-def shards_unless_told(value: Any) -> Any:
-    """A plain path, or a mapping without a kind, as the configuration of folders of pair shards."""
-    if isinstance(value, str | Path):
-        return {"kind": "shards", "folder": value}
-    return with_tuples({"kind": "shards", **value}) if isinstance(value, Mapping) else value
+def kind_of(value: Any) -> Any:
+    """Which kind a mapping is told to be; folders of pair shards where it does not say."""
+    return value.get("kind", "shards") if isinstance(value, Mapping) else getattr(value, "kind", None)
 
 
-MapData = Annotated[
-    Annotated[PairShards | Multifield | HaloCutouts | VdmBind, Field(discriminator="kind")],
-    BeforeValidator(shards_unless_told),
-]
-"""Every kind of data set of maps."""
+def shards_of_a_path(value: Any) -> Any:
+    """A plain path as the configuration of a folder of pair shards."""
+    return PairShards(folder=value) if isinstance(value, Path) else value
+
+
+# The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
+# one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
+if TYPE_CHECKING:  # what a field holds, whatever was written
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind
+else:
+    Told = Annotated[
+        Annotated[PairShards, Tag("shards")]
+        | Annotated[Multifield, Tag("multifield")]
+        | Annotated[HaloCutouts, Tag("halos")]
+        | Annotated[VdmBind, Tag("vdm_bind")],
+        Discriminator(kind_of),
+    ]
+    MapData = Annotated[Told | Location, AfterValidator(shards_of_a_path)]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from configs.loader import ConfigError, merged, validate
 from configs.frozen import Frozen
+from configs.loader import ConfigError, merged, validate
 
 Config = TypeVar("Config", bound=Frozen)
 Kind = Literal["choice", "uniform", "loguniform", "randint"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from configs.frozen import Frozen, Location, with_tuples
+from configs.frozen import Frozen, Location
 from configs.maps import MapData
 
 
@@ -49,20 +49,27 @@ class Regression(Painting):
 class Stochastic(Painting):
     """As many answers as are drawn, trained by the continuous ranked probability score."""
 
-    kind: Literal["stochastic"]
+    kind: Literal["stochastic"] = "stochastic"
     n_noise: int = Field(8, ge=1, le=256, description="channels of noise a level of the network")
     n_draws: int = Field(2, ge=2, le=16, description="answers to a map that are compared in a training step")
     pools: tuple[int, ...] = Field((1, 4, 16), description="sides [pixel] of the squares whose mean is scored too")
 
 
-def method_of_a_name(value: Any) -> Any:
+METHODS = {"regression": Regression, "stochastic": Stochastic}
+Kind = Literal["regression", "stochastic"]
+
+
+def method_of_a_name(value: Regression | Stochastic | Kind) -> Regression | Stochastic:
     """A plain name as the configuration of that method with its defaults."""
-    return {"kind": value} if isinstance(value, str) else with_tuples(value)
+    return METHODS[value]() if isinstance(value, str) else value
 
 
-MethodConfig = Annotated[
-    Annotated[Regression | Stochastic, Field(discriminator="kind")], BeforeValidator(method_of_a_name)
-]
+if TYPE_CHECKING:  # what a field holds, whatever was written
+    MethodConfig = Regression | Stochastic
+else:
+    MethodConfig = Annotated[
+        Annotated[Regression | Stochastic, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)
+    ]
 
 
 class Optimizer(Frozen):
@@ -109,6 +116,7 @@ class Train(Frozen):
     n_workers: Workers | tuple[Workers, Workers] = Field(
         1, description="data-parallel workers; [least, most]: as many as the cluster has at the time"
     )
+    n_cpus: int = Field(1, ge=1, le=1024, description="cores a worker")
     use_gpu: bool = Field(False, description="one GPU a worker")
     n_failures: int = Field(2, ge=0, description="how many worker failures a run survives")
     wandb_project: str = Field("darkglass", description="Weights & Biases project; offline unless WANDB_API_KEY is set")

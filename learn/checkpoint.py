@@ -18,33 +18,26 @@ import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from configs import Frozen, Train, validate
+from configs import Train, validate
+from learn.data import About
 from learn.normalize import Normalizer
 from sim.shards import INPUT_CHANNELS, TARGET_CHANNELS, UNIT
 
-FORMAT = 1
+FORMAT: Literal[2] = 2
 WEIGHTS, META, RESUME = "weights.safetensors", "meta.json", "resume.pt"
-State = Mapping[str, Tensor]
+Nets = Mapping[str, nn.Module]
+Kind = Literal["ema", "raw"]
 
 
-class Meta(Frozen):
-    """Everything about a model but its weights."""
+class Meta(About):
+    """Everything about a model but its weights; as `About`, of the maps it was trained on."""
 
-    format: Literal[1]
-    method: str
+    format: Literal[2]
     config: Train
     normalizer: Normalizer
-    input_channels: tuple[str, ...]
-    target_channels: tuple[str, ...]
-    unit: str
-    pixel_size: float = Field(gt=0, description="side of a pixel of the training maps [Mpc/h]")
-    box_size: float = Field(gt=0, description="side of a training map [Mpc/h]")
-    depth: float = Field(gt=0, description="thickness of a training map along the line of sight [Mpc/h]")
-    param_names: tuple[str, ...]
     param_defaults: tuple[float, ...] = Field(description="used where a parameter is not given: the training means")
-    manifest_sha256: str
     commit: str
     step: int = Field(ge=0)
     metrics: dict[str, float]
@@ -52,17 +45,19 @@ class Meta(Frozen):
 
     @model_validator(mode="after")
     def is_known(self) -> Self:
-        known = {"input_channels": INPUT_CHANNELS, "target_channels": TARGET_CHANNELS, "unit": UNIT}
+        known = {"target_channels": TARGET_CHANNELS, "unit": UNIT}
         for key, expected in known.items():
             if getattr(self, key) != expected:
                 raise ValueError(f"{key}: {expected}, got {getattr(self, key)}")
+        if self.input_channels[:1] != INPUT_CHANNELS:
+            raise ValueError(f"input_channels: {INPUT_CHANNELS[0]} first, got {self.input_channels}")
         return self
 
 
-def save(folder: Path, meta: Meta, *, raw: State, ema: State, resume: Mapping[str, Any]) -> Path:
+def save(folder: Path, meta: Meta, *, raw: Nets, ema: Nets, resume: Mapping[str, Any]) -> Path:
     """Write a checkpoint folder, all or nothing: `ema` predicts, `raw` and `resume` continue the training."""
     partial = emptied(folder.with_name(f".{folder.name}.partial"))
-    save_file(prefixed("ema", ema) | prefixed("raw", raw), partial / WEIGHTS)
+    save_file(tensors("ema", ema) | tensors("raw", raw), partial / WEIGHTS)
     signed = meta.model_copy(update={"weights_sha256": sha256(partial / WEIGHTS)})
     (partial / META).write_text(signed.model_dump_json(indent=2) + "\n")
     torch.save(dict(resume), partial / RESUME)
@@ -84,8 +79,8 @@ def load_meta(folder: Path) -> Meta:
     return validate(Meta, tree, str(path))
 
 
-def load_weights(folder: Path, meta: Meta, kind: Literal["ema", "raw"] = "ema") -> dict[str, Tensor]:
-    """Weights by name, of the moving average or as trained; ValueError if the file is not the one `meta` describes."""
+def load_weights(folder: Path, meta: Meta, kind: Kind = "ema") -> dict[str, Tensor]:
+    """Weights by network and name, averaged or as trained; ValueError if the file is not the one `meta` describes."""
     path = folder / WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: expected a checkpoint, found no {WEIGHTS}")
@@ -93,10 +88,10 @@ def load_weights(folder: Path, meta: Meta, kind: Literal["ema", "raw"] = "ema") 
     if found != meta.weights_sha256:
         raise ValueError(f"{path}: expected sha256 {meta.weights_sha256}, got {found}: damaged or replaced")
     try:
-        tensors = load_file(path)
+        found_tensors = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path}: expected safetensors, got: {error}") from error
-    return {name.removeprefix(f"{kind}."): x for name, x in tensors.items() if name.startswith(f"{kind}.")}
+    return {name.removeprefix(f"{kind}."): x for name, x in found_tensors.items() if name.startswith(f"{kind}.")}
 
 
 def load_resume(folder: Path) -> dict[str, Any]:
@@ -111,8 +106,24 @@ def load_resume(folder: Path) -> dict[str, Any]:
     return state
 
 
-def prefixed(kind: str, state: State) -> dict[str, Tensor]:
-    return {f"{kind}.{name}": x.detach().cpu().contiguous() for name, x in state.items()}
+def load_nets(folder: Path, meta: Meta, nets: Nets, kind: Kind = "ema") -> None:
+    """Give `nets`, by name, their weights, in place; ValueError where they have others."""
+    weights = load_weights(folder, meta, kind)
+    for name, net in nets.items():
+        own = {key.removeprefix(f"{name}."): x for key, x in weights.items() if key.startswith(f"{name}.")}
+        try:
+            net.load_state_dict(own)
+        except RuntimeError as error:
+            raise ValueError(f"{folder / WEIGHTS}: expected the weights of {name}, got others: {error}") from error
+
+
+def tensors(kind: Kind, nets: Nets) -> dict[str, Tensor]:
+    """Every weight of `nets` by the name it has on disk."""
+    return {
+        f"{kind}.{name}.{key}": x.detach().cpu().contiguous()
+        for name, net in nets.items()
+        for key, x in net.state_dict().items()
+    }
 
 
 def step_folder(out: Path, step: int) -> Path:

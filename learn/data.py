@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from configs import Frozen
 
@@ -45,7 +46,11 @@ class Batch:
         return len(self.inputs)
 
     def to(self, device: torch.device) -> Self:
-        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return type(self)(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+    def pin_memory(self) -> Self:
+        """Itself in memory that a GPU copies from while it computes."""
+        return type(self)(*(getattr(self, field.name).pin_memory() for field in fields(self)))
 
     def parts(self, n: int) -> Iterator[Self]:
         """At most `n` parts of equal or nearly equal size, in order."""
@@ -75,9 +80,15 @@ class About(Frozen):
 class Source(Protocol):
     """The maps of one split of a data set, read when they are asked for, in each process."""
 
-    about: About
-    simulations: Mapping[str, range]
-    """The maps of each simulation, by index: the unit that splits are made on and errors are counted in."""
+    @property
+    def about(self) -> About:
+        """What the maps are."""
+        ...
+
+    @property
+    def simulations(self) -> Mapping[str, range]:
+        """The maps of each simulation, by index: the unit that splits are made on and errors are counted in."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -106,7 +117,7 @@ class InOrder:
 
 
 @dataclass(frozen=True)
-class Shuffled:
+class Shuffled(Dataset[Batch]):
     """An endless stream of augmented batches: this rank's share of every global batch of `batch_size` maps."""
 
     dataset: Source
@@ -116,11 +127,14 @@ class Shuffled:
     size: int = 1
     periodic: bool = True
 
-    def starting(self, step: int) -> Iterator[Batch]:
-        """The batches of steps `step`, `step` + 1, ..."""
-        while True:
-            yield self.at(step)
-            step += 1
+    def loader(self, steps: range, n_processes: int, *, pin: bool) -> Iterable[Batch]:
+        """The batches of `steps`, read ahead by processes where there are any, into pinned memory for a GPU."""
+        ahead: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": 2} if n_processes else {}
+        self.dataset.close()
+        return DataLoader(self, sampler=steps, batch_size=None, num_workers=n_processes, pin_memory=pin, **ahead)
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.at(step)
 
     def at(self, step: int) -> Batch:
         """The share of this rank in the batch of `step`."""

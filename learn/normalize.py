@@ -46,14 +46,19 @@ class LogScale(Frozen):
 
 
 class LinearScale(Frozen):
-    """z-score of each number of a parameter vector; one that was constant in training is only shifted."""
+    """z-score of each number of a parameter vector; one that was constant in training is only shifted.
+
+    low and high are the ends of what was seen in training.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
     @model_validator(mode="after")
     def is_usable(self) -> Self:
-        refuse_lengths(self.mean, self.std)
+        refuse_lengths(self.mean, self.std, self.low, self.high)
         refuse_not_positive("std", self.std)
         return self
 
@@ -83,17 +88,18 @@ class Normalizer(Frozen):
         return cls(
             inputs=fit_log_scale("inputs", inputs.mean(), (batch.inputs for batch in batches)),
             targets=fit_log_scale("targets", targets.mean(), (batch.targets for batch in batches)),
-            params=LinearScale(mean=params.mean(), std=params.spread()),
+            params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
 
 
 class Moments:
-    """Streaming mean and standard deviation of columns, in float64 (Chan, Golub & LeVeque 1979)."""
+    """Streaming mean, standard deviation and range of columns, in float64 (Chan, Golub & LeVeque 1979)."""
 
     def __init__(self) -> None:
         self.n = 0
         self.center = torch.zeros(())
         self.squares = torch.zeros(())
+        self.low, self.high = torch.tensor(math.inf), torch.tensor(-math.inf)
 
     def add(self, x: Tensor) -> None:
         """Take the rows of `x` (n, C)."""
@@ -103,11 +109,19 @@ class Moments:
         self.squares = self.squares + (x - center).square().sum(0) + shift.square() * (self.n * n / (self.n + n))
         self.center = self.center + shift * (n / (self.n + n))
         self.n += n
+        self.low = torch.minimum(self.low, x.min(0).values)
+        self.high = torch.maximum(self.high, x.max(0).values)
 
     def mean(self) -> tuple[float, ...]:
         if self.n == 0:
             raise ValueError("normalizer: at least one training map, got none")
         return tuple(self.center.tolist())
+
+    def lowest(self) -> tuple[float, ...]:
+        return tuple(self.low.tolist())
+
+    def highest(self) -> tuple[float, ...]:
+        return tuple(self.high.tolist())
 
     def spread(self) -> tuple[float, ...]:
         """Standard deviations; 1 where a column is constant."""

@@ -12,35 +12,36 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
 
 from learn import checkpoint
 from learn.checkpoint import Meta
-from learn.methods import METHODS, Method
+from learn.methods import METHODS, Method, Nets
+from learn.methods.noise import successors
+from sim.shards import TARGET_CHANNELS
 
 PIXEL_TOLERANCE = 0.01
 """Largest relative difference between the pixel size of a map and that of the training maps."""
 
 Maps = NDArray[np.float32]
+N_CHANNELS = len(TARGET_CHANNELS)
 
 
 class Predictor:
     """Dark-matter maps in, painted maps out, both in Msun/h/(Mpc/h)^2. Map i of the answer depends on map i alone."""
 
-    def __init__(self, meta: Meta, method: Method, net: nn.Module, device: torch.device) -> None:
-        self.meta = meta
-        self._method, self._net, self._device = method, net.to(device).eval(), device
+    def __init__(self, meta: Meta, method: Method, nets: Nets, device: torch.device) -> None:
+        self.meta, self.is_stochastic = meta, method.is_stochastic
+        self._method, self._device = method, device
+        self._nets = {name: net.to(device).eval() for name, net in nets.items()}
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> Self:
         """From a checkpoint folder. FileNotFoundError, or ValueError for a checkpoint this code must not read."""
         meta = checkpoint.load_meta(Path(folder))
-        if meta.method not in METHODS:
-            raise ValueError(f"{folder}: expected a method among {', '.join(METHODS)}, got {meta.method}")
-        method = METHODS[meta.method](meta.config, meta.normalizer, meta.param_names)
-        net = method.build()
-        net.load_state_dict(checkpoint.load_weights(Path(folder), meta))
-        return cls(meta, method, net, torch.device(device))
+        method = METHODS[meta.config.method.kind](meta.config, meta.normalizer, meta)
+        nets = method.build()
+        checkpoint.load_nets(Path(folder), meta, nets)
+        return cls(meta, method, nets, torch.device(device))
 
     @property
     def stride(self) -> int:
@@ -52,20 +53,24 @@ class Predictor:
         """Fewest pixels along a side: the coarsest level needs two to pad."""
         return 2 * self.stride
 
-    def __call__(self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None) -> Maps:
-        """Maps (B, H, W) or (B, 1, H, W) and parameters (B, p), or None for the defaults -> (B, 3, H, W) float32.
+    def __call__(
+        self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None, *, seed: int = 0
+    ) -> Maps:
+        """Maps (B, H, W) or (B, I, H, W) and parameters (B, p), or None for the defaults -> (B, 3, H, W) float32.
 
-        `pixel_size` [Mpc/h], where given, must be that of the training maps within 1 %. ValueError says what is wrong.
+        `pixel_size` [Mpc/h], where given, must be that of the training maps within 1 %. A stochastic model answers with
+        the draw of `seed`, the same noise for every map. ValueError says what is wrong.
         """
-        maps = np.ascontiguousarray(maps, dtype=np.float32)
-        if maps.ndim == 4 and maps.shape[1] == 1:
-            maps = maps[:, 0]
-        if maps.ndim != 3 or not len(maps):
-            raise ValueError(f"maps: shape (B, H, W) or (B, 1, H, W) with B >= 1, got {maps.shape}")
-        for one in maps:
-            self.check(one)
+        return self.draws(maps, params, 1, pixel_size, seed=seed)[0]
+
+    def draws(self, maps: Maps, params: Maps | None, n: int, pixel_size: float | None = None, *, seed: int = 0) -> Maps:
+        """`n` answers to every map, (n, B, 3, H, W); all the same unless the model is stochastic."""
+        maps = self._check_maps(maps)
         self.check_pixel_size(pixel_size)
-        return self._paint(maps, self._check_params(params, len(maps)))
+        params = self._check_params(params, len(maps))
+        if not self.is_stochastic:
+            return np.broadcast_to(self._paint(maps, params, seed), (n, len(maps), N_CHANNELS, *maps.shape[-2:]))
+        return np.stack([self._paint(maps, params, one) for one in successors(torch.tensor([seed]), n).tolist()])
 
     def check(self, one: ArrayLike) -> None:
         """ValueError unless `one` is a map (H, W) that can be painted."""
@@ -98,16 +103,30 @@ class Predictor:
         defaults = zip(self.meta.param_names, self.meta.param_defaults, strict=True)
         return np.array([values.get(name, default) for name, default in defaults], dtype=np.float32)
 
-    def _paint(self, maps: Maps, params: Maps) -> Maps:
+    def _paint(self, maps: Maps, params: Maps, seed: int) -> Maps:
         # One map at a time: on a CPU one map fills the cores, and company cannot change the last bit of an answer.
         n = 1 if self._device.type == "cpu" else len(maps)
         shares = [slice(start, start + n) for start in range(0, len(maps), n)]
         with torch.inference_mode():
-            return np.concatenate([self._paint_together(maps[share], params[share]) for share in shares])
+            return np.concatenate([self._paint_together(maps[share], params[share], seed) for share in shares])
 
-    def _paint_together(self, maps: Maps, params: Maps) -> Maps:
-        inputs = torch.tensor(maps, device=self._device)[:, None]  # (B, 1, H, W)
-        return self._method.predict(self._net, inputs, torch.tensor(params, device=self._device)).cpu().numpy()
+    def _paint_together(self, maps: Maps, params: Maps, seed: int) -> Maps:
+        inputs, given = (torch.tensor(x, device=self._device) for x in (maps, params))
+        seeds = torch.full((len(maps),), seed, device=self._device)
+        return self._method.predict(self._nets, inputs, given, seeds).cpu().numpy()
+
+    def _check_maps(self, maps: Maps) -> Maps:
+        """(B, I, H, W) finite float32."""
+        maps = np.ascontiguousarray(maps, dtype=np.float32)
+        if maps.ndim == 3 and len(self.meta.input_channels) == 1:
+            maps = maps[:, None]
+        if maps.ndim != 4 or not len(maps) or maps.shape[1] != len(self.meta.input_channels):
+            channels = ", ".join(self.meta.input_channels)
+            shapes = f"(B, H, W) or (B, {len(self.meta.input_channels)}, H, W) ({channels})"
+            raise ValueError(f"maps: shape {shapes} with B >= 1, got {maps.shape}")
+        for one in maps.reshape(-1, *maps.shape[-2:]):
+            self.check(one)
+        return maps
 
     def _check_params(self, params: Maps | None, n_maps: int) -> Maps:
         """(B, p) finite float32; the defaults for None."""

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: metrics.jsonl, TensorBoard files and Weights & Biases.
+"""Where the numbers and pictures of a run go: metrics.jsonl, TensorBoard files and Weights & Biases.
 
 Weights & Biases is offline unless WANDB_API_KEY is set; WANDB_MODE, where set, decides. Knows nothing of training.
 """
@@ -6,6 +6,7 @@ Weights & Biases is offline unless WANDB_API_KEY is set; WANDB_MODE, where set, 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import time
@@ -13,13 +14,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import wandb
+from matplotlib.figure import Figure
+from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from configs import Train, provenance
+from learn.specimen import specimen
 from learn.train import Progress
 
 METRICS = "metrics.jsonl"
+FIGURE_DPI = 70
 
 
 class Tracker:
@@ -49,6 +55,20 @@ class Tracker:
             self._tensorboard.add_scalar(key, value, step)
         self._wandb.log(dict(metrics), step=step)
 
+    def show(self, step: int, figure: Figure) -> None:
+        """Keep a picture of a step."""
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=FIGURE_DPI, format="png")
+        image = Image.open(drawn).convert("RGB")
+        self._tensorboard.add_image("specimen", np.asarray(image), step, dataformats="HWC")
+        self._wandb.log({"specimen": wandb.Image(image)}, step=step)
+
+    def keep(self, folder: Path) -> None:
+        """Keep the model in `folder` as an artifact of the run."""
+        artifact = wandb.Artifact(f"model-{self._wandb.id}", type="model")
+        artifact.add_dir(str(folder), policy="immutable")
+        self._wandb.log_artifact(artifact)
+
     def close(self) -> None:
         """Flush and end all three."""
         self._lines.close()
@@ -69,7 +89,11 @@ def tracked(steps: Iterator[Progress], config: Train, *, start_step: int = 0) ->
         for progress in steps:
             now = time.monotonic()
             tracker.log(progress.step, progress.metrics | {"train/maps_per_s": config.batch_size / (now - before)})
-            before = now
+            if progress.checkpoint is not None:
+                tracker.show(progress.step, specimen(config, progress.checkpoint))
+            if progress.step == config.n_steps:
+                tracker.keep(config.out / "final")
+            before = time.monotonic()
             yield progress
 
 

@@ -1,34 +1,39 @@
 """The training loop, as a generator that knows no method by name and no cluster.
 
-What step n does is a function of the configuration, the data and n: nothing is drawn from a global random state, so a
-run that was stopped and resumed is the run that was not.
+What step n does is a function of the configuration, the data and n: nothing is drawn from a random state that another
+could have moved, so a run that was stopped and resumed is the run that was not.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from configs import Optimizer, Train, provenance
 from learn import checkpoint
 from learn.checkpoint import Meta
-from learn.data import Batch, InOrder, MapDataset, Shuffled
+from learn.data import About, Batch, InOrder, Shuffled, Source
 from learn.methods import METHODS, Method
 from learn.normalize import Normalizer
+from learn.prepare import Local, Prepare, prepared
+from learn.schedule import ema_decay, learning_rate
+from learn.sources import open_source
 
-FREE_TO_CHANGE = {"data", "out", "n_workers", "use_gpu", "n_failures", "wandb_project", "validate_every"}
+FREE_TO_CHANGE = {
+    *("data", "out", "storage", "n_workers", "n_cpus", "n_loaders", "use_gpu", "n_failures", "validate_every"),
+    "wandb_project",
+}
 """Fields that decide where and how a run happens, not what it computes; the data are known by their hash."""
-
-LAST_LR = 0.02  # of the peak, where the cosine ends
 
 
 @dataclass(frozen=True)
@@ -39,37 +44,6 @@ class Progress:
     n_steps: int
     metrics: dict[str, float]
     checkpoint: Path | None = None
-
-
-class Prepare(Protocol):
-    """What training on many workers changes: who I am, where tensors live, how gradients and numbers are averaged."""
-
-    rank: int
-    size: int
-    device: torch.device
-
-    def model(self, module: nn.Module) -> nn.Module:
-        """`module`, with gradients averaged over the workers."""
-        ...
-
-    def mean(self, values: dict[str, float]) -> dict[str, float]:
-        """Each value averaged over the workers."""
-        ...
-
-
-class Local:
-    """One worker."""
-
-    rank, size = 0, 1
-
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = torch.device(device)
-
-    def model(self, module: nn.Module) -> nn.Module:
-        return module
-
-    def mean(self, values: dict[str, float]) -> dict[str, float]:
-        return values
 
 
 def fit(config: Train, prepare: Prepare | None = None, *, resume: Path | None = None) -> Iterator[Progress]:
@@ -96,51 +70,43 @@ def is_complete(config: Train) -> bool:
     last = checkpoint.latest(config.out)
     if last is None or not (config.out / "final" / checkpoint.META).is_file():
         return False
-    meta = checkpoint.load_meta(last)
-    refuse_other_run(config, meta, last)
-    return meta.step == config.n_steps
+    return verified(config, open_source(config.data, "train").about, last).step == config.n_steps
 
 
 class Run:
-    """The state of a run between two steps."""
+    """The state of a run between two steps: networks, their averages and their optimisers, by name."""
 
     def __init__(self, config: Train, prepare: Prepare, resume: Path | None) -> None:
         self.config, self.prepare, self.step = config, prepare, 0
-        share = config.batch_size // prepare.size
-        train, validation = MapDataset(config.data, "train"), MapDataset(config.data, "validation")
-        refuse_unusable(config, validation, prepare.size)
-        found = self._verified(resume) if resume else None
-        normalizer = found.normalizer if found else Normalizer.fit(InOrder(train, share))
-        self.meta = found or blank_meta(config, normalizer, train)
-        self.method: Method = METHODS[config.method](config, normalizer, self.meta.param_names)
-        periodic = config.net.padding == "circular"
-        self.batches = Shuffled(train, config.batch_size, config.seed, prepare.rank, prepare.size, periodic)
+        share = -(-config.batch_size // prepare.size)
+        train, validation = open_source(config.data, "train"), open_source(config.data, "validation")
+        refuse_unusable(config, train.about, validation, prepare.size)
+        self.meta = verified(config, train.about, resume) if resume else blank_meta(config, train, share)
+        self.method: Method = METHODS[config.method.kind](config, self.meta.normalizer, train.about)
+        self.batches = Shuffled(train, config.batch_size, config.seed, prepare.rank, prepare.size, train.about.periodic)
         self.validation = InOrder(validation, share, prepare.rank, prepare.size)
-        self.net = seeded(self.method, config.seed).to(prepare.device)
-        self.ema = copy.deepcopy(self.net).eval().requires_grad_(False)
-        self.optimizer = adamw(self.net, config.optimizer)
+        self.nets = {name: net.to(prepare.device) for name, net in seeded(self.method, config.seed).items()}
+        if config.start_from and not resume:
+            checkpoint.load_nets(config.start_from, checkpoint.load_meta(config.start_from), self.nets)
+        self.ema = {name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in self.nets.items()}
+        self.optimizers = {name: adamw(net, config.optimizer) for name, net in self.nets.items()}
         if resume:
             self._restore(resume)
-        self.parallel = prepare.model(self.net)
+        self.parallel = {name: prepared(net, config, prepare) for name, net in self.nets.items()}
+        self._stream: Iterator[Batch] | None = None
 
     def advance(self) -> dict[str, float]:
-        """One update of the weights; the averages over the workers of what it saw."""
-        batch = self.batches.at(self.step).to(self.prepare.device)
+        """One update of each network of this step; the averages over the workers of what it saw."""
+        batch = self._next_batch().to(self.prepare.device)
+        torch.manual_seed(self._draw_seed())
         lr = learning_rate(self.config.optimizer, self.step, self.config.n_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.zero_grad()
-        loss, parts = self.method.loss(self.parallel, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = clip_grad_norm_(self.net.parameters(), self.config.optimizer.clip)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            self._stop(batch, loss, norm)
-        self.optimizer.step()
+        seen: dict[str, float] = {}
+        for phase in self.method.phases(self.step):
+            seen |= self._descend(phase, batch, lr)
         self.step += 1
-        follow(self.ema, self.net, ema_decay(self.config.optimizer.ema, self.step))
-        seen = {"loss": loss, **parts, "grad_norm": norm}
-        reduced = self.prepare.mean({f"train/{name}": float(value.detach()) for name, value in seen.items()})
-        return reduced | {"train/lr": lr}
+        for name, average in self.ema.items():
+            follow(average, self.nets[name], ema_decay(self.config.optimizer.ema, self.step))
+        return {f"train/{name}": value for name, value in self.prepare.mean(seen).items()} | {"train/lr": lr}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -160,50 +126,89 @@ class Run:
         judged = {name: value for name, value in metrics.items() if name.startswith("val/")}
         self.meta = self.meta.model_copy(update={"config": self.config, "step": self.step, "metrics": judged})
         if self.prepare.rank == 0:
-            state = {"step": self.step, "optimizer": self.optimizer.state_dict()}
-            checkpoint.save(folder, self.meta, raw=self.net.state_dict(), ema=self.ema.state_dict(), resume=state)
+            optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+            state = {"step": self.step, "optimizers": optimizers}
+            checkpoint.save(folder, self.meta, raw=self.nets, ema=self.ema, resume=state)
         return folder
 
     def finish(self) -> dict[str, float]:
         """Rank 0 copies the checkpoint of the smallest validation loss to `out`/final; metrics of the last one."""
         if self.prepare.rank == 0:
-            checkpoint.release(best(self.config), self.config.out / "final")
+            checkpoint.release(best(self.config, self.meta), self.config.out / "final")
         return self.meta.metrics
 
-    def _verified(self, folder: Path) -> Meta:
-        meta = checkpoint.load_meta(folder)
-        refuse_other_run(self.config, meta, folder)
-        return meta
+    def _next_batch(self) -> Batch:
+        """The share of this worker in the next global batch."""
+        if self._stream is None:
+            steps, pin = range(self.step, self.config.n_steps), self.prepare.device.type == "cuda"
+            self._stream = iter(self.batches.loader(steps, self.config.n_loaders, pin=pin))
+        return next(self._stream)
+
+    def _draw_seed(self) -> int:
+        """Of what a network itself may draw at this step, such as dropout."""
+        entropy = (self.config.seed, self.step, self.prepare.rank)
+        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def _descend(self, phase: str, batch: Batch, lr: float) -> dict[str, float]:
+        """Update one network by the gradient of its loss over the global batch."""
+        optimizer, net = self.optimizers[phase], self.nets[phase]
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.zero_grad()
+        seen = self._accumulate(phase, batch)
+        norm = clip_grad_norm_(net.parameters(), self.config.optimizer.clip)
+        # A loss that is not finite on one worker makes the averaged gradient so on all: all stop.
+        if not (np.isfinite(seen["loss"]) and torch.isfinite(norm)):
+            self._stop(phase, batch, seen["loss"], norm)
+        optimizer.step()
+        label = "" if len(self.nets) == 1 else f"{phase}/"
+        return {f"{label}{name}": value for name, value in seen.items()} | {f"{label}grad_norm": norm.item()}
+
+    def _accumulate(self, phase: str, batch: Batch) -> dict[str, float]:
+        """Add up the gradients of the parts of `batch`; what was seen, weighted so that workers average to the mean."""
+        seen: dict[str, float] = {}
+        parts = list(batch.parts(self.config.n_accumulate))
+        for part in parts:
+            weight = len(part) * self.prepare.size / self.config.batch_size
+            with ExitStack() as stack:
+                if part is not parts[-1]:
+                    stack.enter_context(unsynchronised(self.parallel[phase]))
+                loss, others = self.method.loss(phase, self.parallel, part)
+                (loss * weight).backward()  # type: ignore[no-untyped-call]
+            for name, value in {"loss": loss, **others}.items():
+                seen[name] = seen.get(name, 0.0) + weight * float(value.detach())
+        return seen
 
     def _restore(self, folder: Path) -> None:
-        """Weights, averaged weights, optimiser and step as they were."""
-        self.net.load_state_dict(checkpoint.load_weights(folder, self.meta, "raw"))
-        self.ema.load_state_dict(checkpoint.load_weights(folder, self.meta, "ema"))
+        """Weights, averaged weights, optimisers and step as they were."""
+        checkpoint.load_nets(folder, self.meta, self.nets, "raw")
+        checkpoint.load_nets(folder, self.meta, self.ema, "ema")
         state = checkpoint.load_resume(folder)
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
         self.step = int(state["step"])
 
-    def _stop(self, batch: Batch, loss: Tensor, norm: Tensor) -> NoReturn:
-        """Keep the batch for inspection and raise RuntimeError; the weights are still those of the step before."""
+    def _stop(self, phase: str, batch: Batch, loss: float, norm: Tensor) -> NoReturn:
+        """Keep the batch for inspection and raise RuntimeError; the network is still that of the step before."""
         rank = f"_rank_{self.prepare.rank}" if self.prepare.rank else ""
         path = self.config.out / f"nonfinite_step_{self.step}{rank}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{name: getattr(batch, name).cpu().numpy() for name in ("inputs", "targets", "params")})
+        np.savez(path, **{field.name: getattr(batch, field.name).cpu().numpy() for field in fields(batch)})
         raise RuntimeError(
-            f"train: expected a finite loss and gradient at step {self.step}, "
-            f"got loss {loss.item():g} and gradient norm {norm.item():g}; the batch is in {path}"
+            f"train: expected a finite loss and gradient of {phase} at step {self.step}, "
+            f"got loss {loss:g} and gradient norm {norm.item():g}; the batch is in {path}"
         )
 
 
-def best(config: Train) -> Path:
-    """The checkpoint of this run with the smallest validation loss; the earliest of equals."""
+def best(config: Train, meta: Meta) -> Path:
+    """The checkpoint of the run of `meta` with the smallest validation loss; the earliest of equals."""
     candidates = [(folder, checkpoint.load_meta(folder)) for folder in checkpoint.steps(config.out)]
-    own = [(meta.metrics["val/loss"], folder) for folder, meta in candidates if not difference(config, meta)]
+    own = [(found.metrics["val/loss"], folder) for folder, found in candidates if not difference(config, meta, found)]
     return min(own)[1]
 
 
-def seeded(method: Method, seed: int) -> nn.Module:
-    """The network of `method` with the weights that `seed` gives, whatever was drawn before."""
+def seeded(method: Method, seed: int) -> dict[str, nn.Module]:
+    """The networks of `method` with the weights that `seed` gives, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return method.build()
@@ -218,18 +223,6 @@ def adamw(net: nn.Module, config: Optimizer) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.lr)
 
 
-def learning_rate(config: Optimizer, step: int, n_steps: int) -> float:
-    """Linear warm-up times cosine decay, a function of the step alone."""
-    warm = min(1.0, (step + 1) / (config.n_warmup + 1))
-    cosine = (1 + math.cos(math.pi * step / n_steps)) / 2
-    return config.lr * warm * (LAST_LR + (1 - LAST_LR) * cosine)
-
-
-def ema_decay(decay: float, step: int) -> float:
-    """`decay`, smaller at first so that the random initial weights are forgotten."""
-    return min(decay, (1 + step) / (10 + step))
-
-
 @torch.no_grad()
 def follow(ema: nn.Module, net: nn.Module, decay: float) -> None:
     """Move the averaged weights towards those of `net`, in place."""
@@ -237,49 +230,69 @@ def follow(ema: nn.Module, net: nn.Module, decay: float) -> None:
         average.lerp_(value, 1 - decay)
 
 
-def blank_meta(config: Train, normalizer: Normalizer, train: MapDataset) -> Meta:
+def unsynchronised(module: nn.Module) -> Any:
+    """A context in which backward passes leave the gradients of the workers apart."""
+    return module.no_sync() if isinstance(module, DistributedDataParallel) else nullcontext()
+
+
+def blank_meta(config: Train, train: Source, share: int) -> Meta:
     """What is known of the model before its first step."""
-    manifest = train.manifest
-    described: dict[str, Any] = manifest.model_dump(include=set(Meta.model_fields) & set(type(manifest).model_fields))
-    described |= {"format": checkpoint.FORMAT, "commit": provenance()["commit"]}
+    start = start_of(config, train.about)
+    normalizer = start.normalizer if start else Normalizer.fit(InOrder(train, share))
     return Meta(
-        **{key: value for key, value in described.items() if key != "config"},
-        method=config.method,
+        **train.about.model_dump(),
+        format=checkpoint.FORMAT,
         config=config,
         normalizer=normalizer,
         param_defaults=normalizer.params.mean,
-        manifest_sha256=checkpoint.sha256(config.data / "manifest.json"),
+        commit=provenance()["commit"],
         step=0,
         metrics={},
     )
 
 
-def refuse_unusable(config: Train, validation: MapDataset, n_workers: int) -> None:
+def start_of(config: Train, about: About) -> Meta | None:
+    """The model that the run starts from, if any; ValueError unless its networks fit the run and its maps."""
+    if config.start_from is None:
+        return None
+    meta = checkpoint.load_meta(config.start_from)
+    for name in ("input_channels", "target_channels", "param_names"):
+        refuse_unequal(config, name, getattr(about, name), getattr(meta, name))
+    refuse_unequal(config, "net", config.net, meta.config.net)
+    refuse_unequal(config, "method.kind", config.method.kind, meta.config.method.kind)
+    return meta
+
+
+def refuse_unequal(config: Train, name: str, expected: object, got: object) -> None:
+    if expected != got:
+        raise ValueError(f"start_from: {config.start_from}: expected {name} {expected}, got {got}")
+
+
+def refuse_unusable(config: Train, about: About, validation: Source, n_workers: int) -> None:
     """ValueError, before anything expensive, for data that cannot be trained on."""
-    manifest = validation.manifest
-    n_pixels = round(manifest.box_size / manifest.pixel_size)
-    if n_pixels % config.net.stride:
-        raise ValueError(f"{config.data}: n_pixels divisible by {config.net.stride} (net.n_levels), got {n_pixels}")
+    if about.n_pixels % config.net.stride:
+        levels = f"{config.net.stride} (net.n_levels, net.patch)"
+        raise ValueError(f"{config.data.where}: n_pixels divisible by {levels}, got {about.n_pixels}")
     if len(validation) < n_workers:
-        raise ValueError(f"{config.data}: a validation map for each of {n_workers} workers, got {len(validation)}")
-    if config.batch_size % n_workers:
-        raise ValueError(f"batch_size: a multiple of the {n_workers} workers, got {config.batch_size}")
+        have = f"a validation map for each of {n_workers} workers"
+        raise ValueError(f"{config.data.where}: {have}, got {len(validation)}")
 
 
-def refuse_other_run(config: Train, meta: Meta, folder: Path) -> None:
-    """ValueError unless the checkpoint `folder` is of the run that `config` describes."""
-    problem = difference(config, meta)
+def verified(config: Train, about: About, folder: Path) -> Meta:
+    """The meta of the checkpoint `folder`; ValueError unless it is of the run that `config` describes."""
+    meta = checkpoint.load_meta(folder)
+    problem = difference(config, about, meta)
     if problem:
         raise ValueError(f"{folder}: {problem}; choose another `out`, or remove the checkpoints there")
+    return meta
 
 
-def difference(config: Train, meta: Meta) -> str:
-    """The first thing in which a checkpoint's run is not that of `config`, or nothing."""
+def difference(config: Train, about: About, meta: Meta) -> str:
+    """The first thing in which a checkpoint's run is not that of `config` on the data `about`, or nothing."""
     ours, theirs = (c.model_dump(mode="json", exclude=FREE_TO_CHANGE) for c in (config, meta.config))
     for key in ours:
         if ours[key] != theirs[key]:
             return f"expected a checkpoint of the same run with {key}={ours[key]}, got {theirs[key]}"
-    found = checkpoint.sha256(config.data / "manifest.json")
-    if found != meta.manifest_sha256:
-        return f"expected a checkpoint trained on the manifest with sha256 {found}, got {meta.manifest_sha256}"
+    if about.data_sha256 != meta.data_sha256:
+        return f"expected a checkpoint trained on data with sha256 {about.data_sha256}, got {meta.data_sha256}"
     return ""

@@ -16,12 +16,12 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from configs import Train
 from configs.command import command
 from learn import checkpoint
+from learn.sources import open_source
 from learn.track import tracked
-from learn.train import Progress, fit, is_complete, refuse_other_run
+from learn.train import Progress, fit, is_complete, verified
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
-from sim.shards import read_manifest
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -70,22 +70,19 @@ def train(config: Train) -> None:
 
 def refuse_impossible(config: Train) -> int:
     """The step to resume at; an error, before a worker starts, for missing data or the checkpoints of another run."""
-    read_manifest(config.data)
+    about = open_source(config.data, "train").about
     last = checkpoint.latest(config.out)
-    if last is None:
-        return 0
-    meta = checkpoint.load_meta(last)
-    refuse_other_run(config, meta, last)
-    return meta.step
+    return 0 if last is None else verified(config, about, last).step
 
 
 def warn_if_short_of_workers(config: Train) -> None:
     """Say what a run waits for when the cluster must grow first."""
-    resource = "GPU" if config.use_gpu else "CPU"
+    resource, each = ("GPU", 1) if config.use_gpu else ("CPU", config.n_cpus)
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if resources.get(resource, 0) < config.n_workers:
+    wanted = config.worker_range[0] * each
+    if resources.get(resource, 0) < wanted:
         have = f"the cluster has {resources.get(resource, 0):g} now"
-        print(f"train: waits for {config.n_workers} {resource}s, {have}", file=sys.stderr, flush=True)
+        print(f"train: waits for {wanted} {resource}s, {have}", file=sys.stderr, flush=True)
 
 
 def trainer(config: Train) -> TorchTrainer:
@@ -94,7 +91,11 @@ def trainer(config: Train) -> TorchTrainer:
     return TorchTrainer(
         work,
         train_loop_config={"config": config.model_dump_json()},
-        scaling_config=ScalingConfig(num_workers=config.n_workers, use_gpu=config.use_gpu),
+        scaling_config=ScalingConfig(
+            num_workers=config.n_workers,  # type: ignore[arg-type]
+            use_gpu=config.use_gpu,
+            resources_per_worker={"CPU": config.n_cpus} | ({"GPU": 1} if config.use_gpu else {}),
+        ),
         run_config=RunConfig(
             name=f"ray_{time.strftime('%Y%m%d_%H%M%S')}",
             storage_path=str(config.out / "ray_train"),
@@ -109,7 +110,7 @@ def work(loop_config: dict[str, str]) -> None:
     """What every worker runs: the generator of `learn.train`, reported to Ray at every checkpoint."""
     logging.getLogger("ray.train").setLevel(logging.WARNING)
     config = Train.model_validate_json(loop_config["config"])
-    limit_threads(1)
+    limit_threads(config.n_cpus)
     prepare, before = Distributed(), checkpoint.latest_step(config.out)
     steps = fit(config, prepare=prepare, resume=checkpoint.latest(config.out))
     pace = Pace(config.n_steps, before)

@@ -241,7 +241,7 @@ def describe(predictor: Painter, config: Serve) -> Model:
     meta = predictor.meta
     return Model(
         name=meta.config.out.name,
-        method=meta.method,
+        method=meta.config.method.kind,
         input_channels=list(meta.input_channels),
         channels=list(meta.target_channels),
         unit=meta.unit,

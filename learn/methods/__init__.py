@@ -1,8 +1,9 @@
-"""What is learned and how a prediction is made from a network. `METHODS` is the one list of them."""
+"""What is learned and how a prediction is made from networks. `METHODS` is the one list of them."""
 
-from learn.methods.method import Method, Metrics
+from learn.methods.method import Method, Metrics, Nets
 from learn.methods.regression import Regression
+from learn.methods.stochastic import Stochastic
 
-METHODS: dict[str, type[Method]] = {"regression": Regression}
+METHODS: dict[str, type[Method]] = {"regression": Regression, "stochastic": Stochastic}
 
-__all__ = ["METHODS", "Method", "Metrics", "Regression"]
+__all__ = ["METHODS", "Method", "Metrics", "Nets", "Regression", "Stochastic"]

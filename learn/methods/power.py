@@ -12,7 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sim.shards import TARGET_CHANNELS as CHANNELS
+
 N_BINS = 16
+FLOOR = 1e-8
+"""Added to a power before its logarithm: an empty map has none."""
 
 
 class Spectra(NamedTuple):
@@ -24,11 +28,11 @@ class Spectra(NamedTuple):
 
     def log_ratio(self) -> Tensor:
         """Natural logarithm of P_a / P_b."""
-        return torch.log(self.a / self.b)
+        return torch.log((self.a + FLOOR) / (self.b + FLOOR))
 
     def coherence(self) -> Tensor:
         """Correlation coefficient r(k) = P_ab / sqrt(P_a P_b)."""
-        return self.cross / torch.sqrt(self.a * self.b)
+        return self.cross / torch.sqrt((self.a + FLOOR) * (self.b + FLOOR))
 
 
 def spectra(a: Tensor, b: Tensor) -> Spectra:
@@ -39,10 +43,36 @@ def spectra(a: Tensor, b: Tensor) -> Spectra:
         return Spectra(*means)
 
 
+def summaries(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Ln P(k) of the channels of `maps` (B, C, H, W), (B, C, bins), and r(k) of each pair of them, (B, pairs, bins)."""
+    first, second = torch.triu_indices(maps.shape[1], maps.shape[1], 1)
+    with torch.autocast(maps.device.type, enabled=False):
+        modes = contrast_modes(maps.float())
+        auto = bin_means(squared(modes), maps.shape[-1]) + FLOOR
+        product = (modes[:, first] * modes[:, second].conj()).real
+        cross = bin_means(product, maps.shape[-1])
+    return torch.log(auto), cross / torch.sqrt(auto[:, first] * auto[:, second])
+
+
+def log_pk_loss(painted: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error of ln P(k) and, of each pair of channels, of r(k), over maps, channels and bins."""
+    (auto, cross), (true_auto, true_cross) = summaries(painted), summaries(truth)
+    return (auto - true_auto).square().mean() + (cross - true_cross).square().mean()
+
+
+def agreement(painted: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """Of each channel the mean over maps and bins of |ln P / P_true| and of r(k)."""
+    compared = spectra(painted, truth)
+    errors, coherence = compared.log_ratio().abs().mean((0, 2)), compared.coherence().mean((0, 2))
+    power = {f"power_error_{name}": errors[i] for i, name in enumerate(CHANNELS)}
+    return power | {f"r_{name}": coherence[i] for i, name in enumerate(CHANNELS)}
+
+
 def contrast_modes(maps: Tensor) -> Tensor:
-    """Fourier modes of map / mean - 1, (..., H, W // 2 + 1)."""
+    """Fourier modes of map / mean - 1, (..., H, W // 2 + 1); none of an empty map."""
     mean = maps.mean((-2, -1), keepdim=True)
-    return torch.fft.rfft2(maps / mean - 1, norm="ortho")
+    contrast = maps / torch.where(mean > 0, mean, torch.inf) - (mean > 0).to(maps.dtype)
+    return torch.fft.rfft2(contrast, norm="ortho")
 
 
 def squared(modes: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""A U-Net for periodic maps whose every block is modulated by a parameter vector.
+"""A U-Net for maps whose every block is modulated by a parameter vector.
 
-Knows shapes only. Rolling the input by a multiple of the stride rolls the output: padding is circular, pooling is by
+Knows shapes only. Rolling the input by a multiple of the stride rolls the output if padding is circular: pooling is by
 non-overlapping cells and normalisation is over whole maps. No statistic is shared between maps of a batch.
 """
 
@@ -20,30 +20,43 @@ Padding = Literal["circular", "reflect"]
 
 
 class UNet(nn.Module):
-    """Residual U-Net with FiLM (Ronneberger et al. 2015; Perez et al. 2018); zero output before it is trained."""
+    """Residual U-Net with FiLM (Ronneberger et al. 2015; Perez et al. 2018); zero output before it is trained.
 
-    def __init__(self, config: UNetConfig, n_in: int, n_out: int, n_params: int) -> None:
+    With `n_noise` channels of noise a level it has as many answers as there are draws of noise.
+    """
+
+    def __init__(self, config: UNetConfig, n_in: int, n_out: int, n_params: int, n_noise: int = 0) -> None:
         super().__init__()
-        self.stride = config.stride
+        self.stride, self.patch = config.stride, config.patch
         widths = [config.width * 2**level for level in range(config.n_levels)]
-        self.embed = Embedding(n_params, config.n_embedding)
-        self.stem = PaddedConv(n_in, widths[0], config.padding)
+        self.embed = Embedding(n_params, config.n_embedding) if config.film else None
+        self.stem = PaddedConv(n_in * self.patch**2, widths[0], config.padding)
         self.down = nn.ModuleList(Stage(a, b, config) for a, b in pairwise([widths[0], *widths]))
         self.up = nn.ModuleList(UpStage(b, a, config) for a, b in reversed(list(pairwise(widths))))
-        self.head = Head(widths[0], n_out)
+        self.noise = nn.ModuleList(nn.Conv2d(n_noise, width, 1, bias=False) for width in widths if n_noise)
+        self.head = Head(widths[0], n_out * self.patch**2)
 
-    def forward(self, x: Tensor, params: Tensor) -> Tensor:
-        """(B, n_in, H, W) and (B, n_params) -> (B, n_out, H, W); ValueError unless the stride divides H and W."""
+    def forward(self, x: Tensor, params: Tensor, *noise: Tensor) -> Tensor:
+        """(B, n_in, H, W), (B, n_params) and `noise_shapes` -> (B, n_out, H, W); ValueError unless the stride fits."""
         refuse_indivisible(x, self.stride)
-        cond = self.embed(params)  # (B, n_embedding)
-        h = self.down[0](self.stem(x), cond)  # (B, width, H, W)
-        skips = [h]
-        for stage in self.down[1:]:
-            h = stage(functional.avg_pool2d(h, 2), cond)  # (B, 2C, H/2, W/2)
+        cond = None if self.embed is None else self.embed(params)  # (B, n_embedding)
+        h = self.stem(functional.pixel_unshuffle(x, self.patch))  # (B, width, H/p, W/p)
+        skips = []
+        for level, stage in enumerate(self.down):
+            h = h if level == 0 else functional.avg_pool2d(h, 2)
+            h = stage(h, cond)  # (B, 2C, H/2, W/2)
+            if noise:
+                h = h + self.noise[level](noise[level])
             skips.append(h)
         for stage, skip in zip(self.up, reversed(skips[:-1]), strict=True):
             h = stage(h, skip, cond)  # (B, C/2, 2H, 2W)
-        return self.head(h)
+        return functional.pixel_shuffle(self.head(h), self.patch)
+
+
+def noise_shapes(config: UNetConfig, n_noise: int, height: int, width: int) -> list[tuple[int, int, int]]:
+    """The shapes of the noise of one map of these sides, from the finest level to the coarsest."""
+    cells = [config.patch * 2**level for level in range(config.n_levels)]
+    return [(n_noise, height // cell, width // cell) for cell in cells]
 
 
 class Embedding(nn.Module):
@@ -63,9 +76,9 @@ class Stage(nn.Module):
     def __init__(self, n_in: int, n_out: int, config: UNetConfig) -> None:
         super().__init__()
         ends = pairwise([n_in] + [n_out] * config.n_blocks)
-        self.blocks = nn.ModuleList(Block(a, b, config.n_embedding, config.padding) for a, b in ends)
+        self.blocks = nn.ModuleList(Block(a, b, config) for a, b in ends)
 
-    def forward(self, h: Tensor, cond: Tensor) -> Tensor:
+    def forward(self, h: Tensor, cond: Tensor | None) -> Tensor:
         for block in self.blocks:
             h = block(h, cond)
         return h
@@ -80,7 +93,7 @@ class UpStage(nn.Module):
         self.reduce = nn.Conv2d(n_in, n_out, 1)
         self.stage = Stage(2 * n_out, n_out, config)
 
-    def forward(self, h: Tensor, skip: Tensor, cond: Tensor) -> Tensor:
+    def forward(self, h: Tensor, skip: Tensor, cond: Tensor | None) -> Tensor:
         h = functional.interpolate(self.reduce(h), scale_factor=2.0, mode="nearest")  # (B, C/2, 2H, 2W)
         return self.stage(torch.cat((h, skip), dim=1), cond)
 
@@ -88,18 +101,19 @@ class UpStage(nn.Module):
 class Block(nn.Module):
     """Pre-activation residual block; the condition scales and shifts its second normalisation."""
 
-    def __init__(self, n_in: int, n_out: int, n_embedding: int, padding: Padding) -> None:
+    def __init__(self, n_in: int, n_out: int, config: UNetConfig) -> None:
         super().__init__()
         self.norm_in, self.norm_out = group_norm(n_in), group_norm(n_out)
-        self.conv_in = PaddedConv(n_in, n_out, padding)
-        self.conv_out = PaddedConv(n_out, n_out, padding)
-        self.film = zeroed(nn.Linear(n_embedding, 2 * n_out))
+        self.conv_in = PaddedConv(n_in, n_out, config.padding)
+        self.conv_out = PaddedConv(n_out, n_out, config.padding)
+        self.film = zeroed(nn.Linear(config.n_embedding, 2 * n_out)) if config.film else None
         self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1)
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        scale, shift = self.film(cond)[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1)
-        h = self.conv_in(functional.silu(self.norm_in(x)))  # (B, C, H, W)
-        h = torch.addcmul(shift, self.norm_out(h), 1 + scale)
+    def forward(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        h = self.norm_out(self.conv_in(functional.silu(self.norm_in(x))))  # (B, C, H, W)
+        if self.film is not None:
+            scale, shift = self.film(cond)[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1)
+            h = torch.addcmul(shift, h, 1 + scale)
         return self.shortcut(x) + self.conv_out(functional.silu(h))
 
 

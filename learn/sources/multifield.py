@@ -19,7 +19,7 @@ from learn.data import About, Batch, Split
 from learn.sources.stack import MapStack
 from sim import designs
 from sim.parameter_table import own_name
-from sim.shards import TARGET_CHANNELS, UNIT
+from sim.shards import INPUT_CHANNELS, TARGET_CHANNELS, UNIT
 from sim.splits import split as parted
 
 TARGET_FIELDS = ("Mtot", "Mgas", "Mstar")
@@ -83,7 +83,7 @@ class MultifieldSource:
     def _describe(self, param_names: tuple[str, ...]) -> About:
         n_pixels = next(self._all_stacks()).n_pixels
         return About(
-            input_channels=("dmo" if self.config.dark_matter == "nbody" else "cdm",),
+            input_channels=INPUT_CHANNELS,
             target_channels=TARGET_CHANNELS,
             unit=UNIT,
             pixel_size=self.config.box_size / n_pixels,
@@ -103,9 +103,8 @@ class MultifieldSource:
 
 
 def open_stacks(config: Multifield, redshift: float) -> tuple[MapStack, ...]:
-    """The dark matter and the three targets at one redshift."""
-    gravity = ("Mtot", f"Nbody_{config.suite}") if config.dark_matter == "nbody" else ("Mcdm", config.suite)
-    wanted = (gravity, *((field, config.suite) for field in TARGET_FIELDS))
+    """The three targets at one redshift, after the gravity-only matter: the Mcdm of their own run feels the baryons."""
+    wanted = (("Mtot", f"Nbody_{config.suite}"), *((field, config.suite) for field in TARGET_FIELDS))
     return tuple(MapStack(find_maps(config, *one, redshift), f"Maps_{one[0]}") for one in wanted)
 
 

@@ -22,7 +22,7 @@ DARKGLASS_HOME="${DARKGLASS_HOME:-$repository}"
 PATH="$repository/.venv/bin:$PATH"
 export RAY_AUTH_MODE RAY_AUTH_TOKEN DARKGLASS_HOME PATH RAY_USAGE_STATS_ENABLED=0
 
-head_node="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
+head_node="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | awk 'NR == 1')"
 head_address="$(getent ahostsv4 "$head_node" | awk 'NR == 1 { print $1 }'):${RAY_PORT:-6379}"
 
 # Every node runs this line: the first becomes the head and runs the job, the others serve it; all stop when it ends.

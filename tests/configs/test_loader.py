@@ -21,9 +21,10 @@ from configs import (
     VdmBind,
     load,
     load_one_of,
+    resolve,
     validate,
 )
-from configs.schema import Frozen
+from configs.frozen import Frozen
 
 BOX = """
 cosmology: {omega_m: 0.3, omega_b: 0.049, h: 0.67, n_s: 0.96, sigma8: 0.8}
@@ -123,7 +124,7 @@ def test_baryons_are_part_of_matter() -> None:
 def test_relative_paths_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKGLASS_HOME", str(tmp_path))
     config = Evaluate.model_validate_json('{"checkpoint": "a", "data": "/b", "out": "c/d"}')
-    assert (config.checkpoint, config.data, config.out) == (tmp_path / "a", Path("/b"), tmp_path / "c/d")
+    assert (config.checkpoint, config.data.folder, config.out) == (tmp_path / "a", Path("/b"), tmp_path / "c/d")
 
 
 def test_a_ray_job_never_writes_into_its_throw_away_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> N
     products = {"maps": Pairs, "cutouts": Cutouts}
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
-    assert found == {"demo": Pairs, "halos": Cutouts, "camels": Cutouts}
+    assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_key_of_one_of_several_kinds_names_the_keys_of_that_kind(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("product: cutouts\nsource: {kind: own, simulations: a, snapshots: 3}\nout: b\n")
-    with pytest.raises(ConfigError, match=r"source.own.snapshots: expected one of simulations, .*, got an unknown key"):
+    with pytest.raises(ConfigError, match=r"source.snapshots: expected one of simulations, .*, got an unknown key"):
         load(Cutouts, path)
 
 
@@ -182,16 +183,17 @@ TRAIN = "data: {0}\nout: b\nn_steps: 1\nbatch_size: 1\n"
     [
         (
             "{kind: multifield, folder: a, suite: T, set_name: LH, foo: 1}",
-            "data.multifield.foo: expected one of .*suite",
+            "data.foo: expected one of .*suite",
         ),
         (
             "{kind: halos, folder: a, foo: 1}",
-            "data.halos.foo: expected one of kind, folder, .*constants, got an unknown",
+            "data.foo: expected one of kind, folder, .*constants, got an unknown",
         ),
-        ("{kind: vdm_bind, folder: a, foo: 1}", "data.vdm_bind.foo: expected one of .*scales"),
-        ("{folder: a, foo: 1}", "data.shards.foo: expected one of kind, folder, more, got an unknown key"),
+        ("{kind: vdm_bind, folder: a, foo: 1}", "data.foo: expected one of .*scales"),
+        ("{folder: a, foo: 1}", "data.foo: expected one of kind, folder, more, got an unknown key"),
+        ("3", "data: expected a valid string, got 3"),
         ("{kind: cubes, folder: a}", "data.kind: expected one of 'shards', 'multifield', .*, got 'cubes'"),
-        ("{kind: multifield, folder: a, suite: ../T, set_name: LH}", "data.multifield.suite: .* got '../T'"),
+        ("{kind: multifield, folder: a, suite: ../T, set_name: LH}", "data.suite: .* got '../T'"),
     ],
 )
 def test_a_wrong_data_set_of_maps_is_one_line_that_names_its_key(tmp_path: Path, data: str, words: str) -> None:
@@ -214,3 +216,35 @@ def test_data_sets_of_maps_are_told_by_kind_and_a_path_is_a_folder_of_shards(tmp
 
 def test_the_shipped_service_loads_and_stays_on_loopback(repository: Path) -> None:
     assert load(Serve, repository / "configs/serve.yaml").host == "127.0.0.1"
+
+
+MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("method=nope", "method: expected 'regression' or 'stochastic', got 'nope'"),
+        ("method={kind: nope}", "method.kind: expected one of 'regression', 'stochastic', got 'nope'"),
+        ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
+        ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
+        ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
+        ("n_workers=0", "n_workers: expected greater than or equal to 1, got 0"),
+        ("n_workers=[3, 1]", r"n_workers: \[least, most\] with least <= most, got \[3, 1\]"),
+    ],
+)
+def test_what_is_wrong_in_a_choice_is_said_of_the_member_that_was_meant(
+    tmp_path: Path, override: str, problem: str
+) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(MINIMAL)
+    with pytest.raises(ConfigError, match=problem):
+        load(Train, path, [override])
+
+
+def test_a_plain_value_stands_for_the_member_of_that_name(tmp_path: Path) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(MINIMAL)
+    plain, spelt = load(Train, path, ["method=stochastic"]), load(Train, path, ["method={kind: stochastic}"])
+    assert plain == spelt
+    assert plain.data == PairShards(folder=resolve(Path("maps")))

@@ -6,14 +6,24 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from configs import Train
 from learn import checkpoint
-from learn.checkpoint import META, RESUME, WEIGHTS, Meta, load_meta, load_resume, load_weights, release, save
-from learn.train import Local, Run
+from learn.checkpoint import META, RESUME, WEIGHTS, Meta, load_meta, load_nets, load_resume, load_weights, release, save
+from learn.prepare import Local
+from learn.train import Run
 
-EMA = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(2.5)}
-RAW = {"a.weight": torch.ones(2, 3).t(), "b": torch.tensor(-1.0)}
+
+def linear(weight: Tensor, bias: float) -> nn.Linear:
+    """A network of one layer with these weights."""
+    net = nn.Linear(weight.shape[1], weight.shape[0])
+    net.weight.data, net.bias.data = weight, torch.full((weight.shape[0],), bias)
+    return net
+
+
+EMA = {"a": linear(torch.arange(6.0).reshape(2, 3), 2.5), "b": linear(torch.zeros(1, 1), 0.0)}
+RAW = {"a": linear(torch.ones(3, 2).t(), -1.0), "b": linear(torch.ones(1, 1), 3.0)}
 STATE = {"step": 7, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}}
 
 
@@ -35,10 +45,16 @@ def rewrite(folder: Path, **changes: Any) -> None:
 def test_what_was_saved_is_loaded(folder: Path, meta: Meta) -> None:
     found = load_meta(folder)
     assert found.model_copy(update={"weights_sha256": ""}) == meta
-    for kind, state in (("ema", EMA), ("raw", RAW)):
+    for kind, nets in (("ema", EMA), ("raw", RAW)):
+        state = {f"{name}.{key}": x for name, net in nets.items() for key, x in net.state_dict().items()}
         loaded = load_weights(folder, found, kind)
         assert loaded.keys() == state.keys()
         assert all(torch.equal(loaded[name], state[name]) for name in state)
+        others = {"a": nn.Linear(3, 2), "b": nn.Linear(1, 1)}
+        load_nets(folder, found, others, kind)
+        assert all(torch.equal(others[name].weight, nets[name].weight) for name in nets)
+    with pytest.raises(ValueError, match=f"{WEIGHTS}: expected the weights of a, got others"):
+        load_nets(folder, found, {"a": nn.Linear(4, 4)})
     resumed = load_resume(folder)
     assert resumed["step"] == 7
     assert torch.equal(resumed["optimizer"]["state"][0]["exp_avg"], torch.ones(2))
@@ -46,12 +62,13 @@ def test_what_was_saved_is_loaded(folder: Path, meta: Meta) -> None:
 
 def test_meta_says_what_the_model_needs(folder: Path) -> None:
     tree = json.loads((folder / META).read_text())
-    assert tree["format"] == 1
-    assert tree["method"] == "regression"
+    assert tree["format"] == 2
+    assert tree["config"]["method"]["kind"] == "regression"
+    assert tree["periodic"] is True
     assert (tree["input_channels"], tree["target_channels"]) == (["dmo"], ["total", "gas", "stars"])
     assert (tree["unit"], tree["pixel_size"], tree["depth"]) == ("Msun/h / (Mpc/h)^2", 0.5, 8.0)
     assert len(tree["param_names"]) == len(tree["param_defaults"]) == len(tree["normalizer"]["params"]["mean"])
-    assert {"commit", "manifest_sha256", "config", "step", "metrics"} <= tree.keys()
+    assert {"commit", "data_sha256", "config", "step", "metrics"} <= tree.keys()
 
 
 def test_saving_twice_gives_the_same_bytes_and_leaves_nothing_behind(folder: Path, meta: Meta) -> None:
@@ -74,7 +91,7 @@ def test_a_save_that_fails_leaves_the_old_checkpoint_and_no_half_of_a_new_one(fo
 
 def test_a_release_predicts_and_does_not_resume(folder: Path, tmp_path: Path) -> None:
     final = release(folder, tmp_path / "final")
-    assert load_weights(final, load_meta(final)).keys() == EMA.keys()
+    assert load_weights(final, load_meta(final)).keys() == {"a.weight", "a.bias", "b.weight", "b.bias"}
     with pytest.raises(FileNotFoundError, match=RESUME):
         load_resume(final)
 
@@ -82,7 +99,7 @@ def test_a_release_predicts_and_does_not_resume(folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "expected checkpoint format 1, got 2"),
+        ({"format": 1}, "expected checkpoint format 2, got 1"),
         ({"target_channels": ["total", "gas", "dust"]}, "target_channels: .*dust"),
         ({"input_channels": ["kappa"]}, "input_channels: .*kappa"),
         ({"unit": "g/cm^2"}, r"unit: .*g/cm\^2"),
@@ -112,7 +129,7 @@ def test_what_is_not_a_checkpoint_is_refused_by_name(folder: Path, tmp_path: Pat
     with pytest.raises(ValueError, match=r"meta\.json: expected JSON"):
         load_meta(folder)
     (folder / META).write_text("[]")
-    with pytest.raises(ValueError, match="expected checkpoint format 1, got None"):
+    with pytest.raises(ValueError, match="expected checkpoint format 2, got None"):
         load_meta(folder)
 
 

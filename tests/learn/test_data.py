@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from learn.sources import ShardSource
+from configs import PairShards
 from learn.data import Batch, InOrder, Shuffled, Split, moved_at_random, position
+from learn.sources import ShardSource
 from sim.shards import read_manifest, read_shard
+
+NAMES = ("inputs", "targets", "params", "seeds")
 
 
 def joined(parts: list[Batch]) -> Batch:
-    return Batch(*(torch.cat([getattr(part, name) for part in parts]) for name in ("inputs", "targets", "params")))
+    return Batch(*(torch.cat([getattr(part, name) for part in parts]) for name in NAMES))
 
 
 def assert_same(a: Batch, b: Batch) -> None:
-    for name in ("inputs", "targets", "params"):
+    for name in NAMES:
         assert torch.equal(getattr(a, name), getattr(b, name))
 
 
@@ -54,7 +57,7 @@ def test_a_split_without_maps_is_refused_by_name(toy_pairs_with: Callable[..., P
         ShardSource(PairShards(folder=folder), "validation")
 
 
-@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("size", [2, 3, 4, 8])
 def test_many_workers_read_what_one_reads(toy_pairs: Path, size: int) -> None:
     dataset = ShardSource(PairShards(folder=toy_pairs), "train")
     for step in (0, 1, 7):
@@ -70,11 +73,44 @@ def test_ranks_share_what_is_read_in_order(toy_pairs: Path) -> None:
     assert torch.equal(shares[1].inputs, dataset.read(range(1, 9, 2)).inputs)
 
 
-def test_a_stream_started_late_is_the_stream(toy_pairs: Path) -> None:
+@pytest.mark.parametrize("n_processes", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_stream_started_late_is_the_stream(toy_pairs: Path, n_processes: int) -> None:
     stream = Shuffled(ShardSource(PairShards(folder=toy_pairs), "train"), 4, seed=5)
-    early, late = stream.starting(0), stream.starting(2)
-    next(early), next(early)
-    assert_same(next(early), next(late))
+    for step, batch in enumerate(stream.loader(range(2, 5), n_processes, pin=False), start=2):
+        assert_same(batch, stream.at(step))
+    assert step == 4
+
+
+def test_what_is_drawn_for_a_map_differs_from_step_to_step_and_from_map_to_map(toy_pairs: Path) -> None:
+    stream = Shuffled(ShardSource(PairShards(folder=toy_pairs), "train"), 6, seed=5)
+    seeds = torch.cat([stream.at(step).seeds for step in range(10)])
+    assert len(set(seeds.tolist())) == 60
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 6, 9])
+def test_parts_of_a_batch_are_the_batch(toy_pairs: Path, n: int) -> None:
+    batch = ShardSource(PairShards(folder=toy_pairs), "train").read(range(6))
+    parts = list(batch.parts(n))
+    assert len(parts) == min(n, 6)
+    assert_same(joined(parts), batch)
+
+
+def test_folders_of_the_same_simulations_are_one_data_set(toy_pairs: Path, toy_pairs_with: Callable[..., Path]) -> None:
+    other = toy_pairs_with(commit="other")
+    both = ShardSource(PairShards(folder=toy_pairs, more=(other,)), "train")
+    alone = ShardSource(PairShards(folder=toy_pairs), "train")
+    assert len(both) == 2 * len(alone)
+    assert both.about.data_sha256 != alone.about.data_sha256
+    for name, mine in both.simulations.items():
+        twice = both.read(mine).inputs
+        assert torch.equal(twice, alone.read(alone.simulations[name]).inputs.repeat(2, 1, 1, 1))
+
+
+def test_folders_that_are_parted_differently_are_refused(toy_pairs: Path, toy_pairs_with: Callable[..., Path]) -> None:
+    swapped = {"train": ("box_0002",), "validation": ("box_0003",), "test": ("box_0000", "box_0001", "box_0004")}
+    other = toy_pairs_with(split=swapped)
+    with pytest.raises(ValueError, match=f"{other}: expected split .* as in {toy_pairs}"):
+        ShardSource(PairShards(folder=toy_pairs, more=(other,)), "train")
 
 
 def test_every_epoch_shows_every_map_once_in_its_own_order() -> None:

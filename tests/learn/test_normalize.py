@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from learn.sources import ShardSource
+from configs import PairShards
 from learn.data import Batch, InOrder
 from learn.normalize import LinearScale, LogScale, Moments, Normalizer
+from learn.sources import ShardSource
 
 SCALE = LogScale(x0=(1e12, 3e10), mean=(0.3, 0.1), std=(0.2, 0.05))
 
@@ -65,7 +66,7 @@ def test_a_parameter_that_never_varied_is_shifted_only(toy_pairs: Path) -> None:
     names = ShardSource(PairShards(folder=toy_pairs), "train").manifest.param_names
     assert found.std[names.index("omega_m")] == 1.0
     assert found.std[names.index("log10_m_c")] < 1.0
-    shifted = LinearScale(mean=(0.3,), std=(1.0,)).forward(torch.tensor([[0.4]]))
+    shifted = LinearScale(mean=(0.3,), std=(1.0,), low=(0.3,), high=(0.3,)).forward(torch.tensor([[0.4]]))
     np.testing.assert_allclose(shifted, 0.1, rtol=1e-6)
 
 
@@ -90,7 +91,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         Normalizer.fit(once())
     with pytest.raises(ValueError, match="at least one training map"):
         Normalizer.fit([])
-    empty = Batch(torch.ones(1, 1, 2, 2), torch.zeros(1, 3, 2, 2), torch.ones(1, 2))
+    empty = Batch(torch.ones(1, 1, 2, 2), torch.zeros(1, 3, 2, 2), torch.ones(1, 2), torch.zeros(1))
     with pytest.raises(ValueError, match="positive mass in channel 0 of the training targets"):
         Normalizer.fit([empty])
 

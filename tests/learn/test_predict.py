@@ -9,11 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from configs import Optimizer, Train
-from learn.sources import ShardSource
+from configs import Optimizer, PairShards, Train
 from learn.checkpoint import META
-
 from learn.predict import Predictor
+from learn.sources import ShardSource
 from learn.train import fit
 
 
@@ -71,7 +70,9 @@ def test_three_maps_together_are_three_maps_alone_bit_for_bit(
 
 def test_the_answer_is_that_of_the_averaged_network(predictor: Predictor, maps: NDArray, params: NDArray) -> None:
     with torch.no_grad():
-        direct = predictor._method.predict(predictor._net, torch.tensor(maps)[:, None], torch.tensor(params))
+        seeds = torch.zeros(len(maps), dtype=torch.int64)
+        inputs, given = torch.tensor(maps)[:, None], torch.tensor(params)
+        direct = predictor._method.predict(predictor._nets, inputs, given, seeds)
     np.testing.assert_allclose(predictor(maps, params), direct, rtol=1e-5)
 
 
@@ -128,9 +129,9 @@ def test_a_call_that_makes_no_sense_is_refused_in_words(predictor: Predictor, ma
 
 
 def test_a_checkpoint_of_an_unknown_method_is_refused(trained: Path, tmp_path: Path) -> None:
-    text = (trained / META).read_text().replace('"method": "regression"', '"method": "alchemy"', 1)
+    text = (trained / META).read_text().replace('"kind": "regression"', '"kind": "alchemy"', 1)
     (tmp_path / META).write_text(text)
-    with pytest.raises(ValueError, match="expected a method among regression, got alchemy"):
+    with pytest.raises(ValueError, match=r"config.method.kind: expected one of .* got 'alchemy'"):
         Predictor.load(tmp_path)
 
 

@@ -60,13 +60,6 @@ def test_about_says_what_is_published(tmp_path: Path) -> None:
     assert about.param_names == (*own, "omega_b", "h", "redshift")
 
 
-def test_the_dark_matter_that_feels_baryons_is_told_and_named_otherwise(tmp_path: Path) -> None:
-    source = MultifieldSource(config(write_set(tmp_path), dark_matter="hydro", split=(1.0, 0.0, 0.0)), "train")
-    assert source.about.input_channels == ("cdm",)
-    truth = maps_of("Mcdm", N_SIMS * N_MAPS, N_PIXELS)
-    np.testing.assert_array_equal(source.read(range(len(source))).inputs[:, 0], truth)
-
-
 def test_redshifts_of_a_simulation_stay_together_and_are_a_parameter(tmp_path: Path) -> None:
     held = everything(config(write_set(tmp_path, redshifts=(0.0, 1.0)), redshifts=(0.0, 1.0)))
     for i in range(N_SIMS):

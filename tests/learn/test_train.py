@@ -2,26 +2,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from configs import Optimizer, Train
-from learn.sources import ShardSource
+from configs import Optimizer, PairShards, Train
 from learn import checkpoint
 from learn.checkpoint import META, RESUME, WEIGHTS
 from learn.data import Batch, InOrder
-from learn.methods import Method, Regression
+from learn.methods import METHODS, Method, Nets, Regression
+from learn.methods.painting import NET
 from learn.normalize import Normalizer
+from learn.prepare import Autocast, Local
+from learn.schedule import ema_decay, learning_rate
+from learn.sources import ShardSource
 from learn.track import METRICS, Tracker, tracked
-from learn.train import Local, Progress, Run, adamw, ema_decay, fit, is_complete, learning_rate, seeded
-from sim.shards import PARAM_NAMES
+from learn.train import Progress, Run, adamw, fit, is_complete, seeded
 
 
 def changed(config: Train, **fields: object) -> Train:
@@ -61,7 +65,7 @@ def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch) -> list[P
     """What rank 0 of two yields."""
     lock = threading.Lock()  # threads share torch's random state; real workers are processes
 
-    def one_at_a_time(method: Method, seed: int) -> nn.Module:
+    def one_at_a_time(method: Method, seed: int) -> dict[str, nn.Module]:
         with lock:
             return seeded(method, seed)
 
@@ -90,22 +94,24 @@ def test_every_step_is_yielded_with_its_metrics_and_checkpoints_where_asked(toy_
     assert checkpoint.latest_step(toy_train.out) == 6
 
 
-def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path) -> None:
-    batch = ShardSource(PairShards(folder=toy_pairs), "train").read(range(2))
-    method = Regression(
-        toy_train, Normalizer.fit(InOrder(ShardSource(PairShards(folder=toy_pairs), "train"), 4)), PARAM_NAMES
-    )
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path, kind: str) -> None:
+    source = ShardSource(PairShards(folder=toy_pairs), "train")
+    batch = source.read(range(2))
+    config = Train.model_validate(toy_train.model_dump() | {"method": kind})
+    method = METHODS[kind](config, Normalizer.fit(InOrder(source, 4)), source.about)
     torch.manual_seed(0)
-    net = method.build()
-    optimizer = adamw(net, Optimizer(lr=1e-2))
+    nets = method.build()
+    (phase,) = method.phases(0)
+    optimizer = adamw(nets[phase], Optimizer(lr=1e-2))
     losses = []
     for _ in range(150):
         optimizer.zero_grad()
-        loss, _ = method.loss(net, batch)
+        loss, _ = method.loss(phase, nets, batch)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.1 * losses[0]
+    assert losses[-1] < 0.25 * losses[0]
 
 
 @pytest.mark.parametrize("step", [2, 4])
@@ -126,9 +132,11 @@ def test_a_run_resumed_is_the_run_that_never_stopped_bit_for_bit(toy_train: Trai
 
 def assert_same_state(a: dict, b: dict) -> None:
     assert a["step"] == b["step"]
-    moments, others = a["optimizer"]["state"], b["optimizer"]["state"]
-    assert moments.keys() == others.keys()
-    assert all(torch.equal(moments[i][key], others[i][key]) for i in moments for key in moments[i])
+    assert a["optimizers"].keys() == b["optimizers"].keys()
+    for name in a["optimizers"]:
+        moments, others = a["optimizers"][name]["state"], b["optimizers"][name]["state"]
+        assert moments.keys() == others.keys()
+        assert all(torch.equal(moments[i][key], others[i][key]) for i in moments for key in moments[i])
 
 
 def test_two_workers_train_the_model_of_one(toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +177,7 @@ def test_a_finished_run_is_known_and_not_run_again(toy_train: Train) -> None:
     assert again.metrics["val/loss"] > 0
 
 
-@pytest.mark.parametrize(("key", "value"), [("n_steps", 12), ("seed", 9), ("batch_size", 2), ("log_pk_weight", 0.0)])
+@pytest.mark.parametrize(("key", "value"), [("n_steps", 12), ("seed", 9), ("batch_size", 2), ("n_accumulate", 2)])
 def test_another_run_is_not_resumed(toy_train: Train, key: str, value: float) -> None:
     list(fit(toy_train))
     other = changed(toy_train, **{key: value})
@@ -185,8 +193,8 @@ def test_a_run_moved_to_other_workers_is_resumed_and_other_data_are_not(
     next(iter(fit(changed(toy_train, validate_every=1))))
     last = checkpoint.latest(toy_train.out)
     assert next(iter(fit(changed(toy_train, n_workers=2, validate_every=3), resume=last))).step == 2
-    with pytest.raises(ValueError, match="trained on the manifest with sha256"):
-        list(fit(changed(toy_train, data=toy_pairs_with(commit="other")), resume=last))
+    with pytest.raises(ValueError, match="trained on data with sha256"):
+        list(fit(changed(toy_train, data=PairShards(folder=toy_pairs_with(commit="other"))), resume=last))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(
@@ -194,35 +202,36 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(
 ) -> None:
     run = Run(toy_train, Local(), None)
     run.advance()
-    before = {name: x.clone() for name, x in run.net.state_dict().items()}
+    before = {name: x.clone() for name, x in run.nets[NET].state_dict().items()}
     honest = Regression.loss
 
-    def poisoned(self: Regression, net: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, parts = honest(self, net, batch)
+    def poisoned(self: Regression, phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, parts = honest(self, phase, nets, batch)
         return loss * float("nan"), parts
 
     monkeypatch.setattr(Regression, "loss", poisoned)
-    with pytest.raises(RuntimeError, match="at step 1, got loss nan"):
+    with pytest.raises(RuntimeError, match="of painter at step 1, got loss nan"):
         run.advance()
-    assert all(torch.equal(x, before[name]) for name, x in run.net.state_dict().items())
+    assert all(torch.equal(x, before[name]) for name, x in run.nets[NET].state_dict().items())
     kept = np.load(toy_train.out / "nonfinite_step_1.npz")
     expected = run.batches.at(1)
     np.testing.assert_array_equal(kept["inputs"], expected.inputs)
-    assert set(kept) == {"inputs", "targets", "params"}
+    assert set(kept) == {"inputs", "targets", "params", "seeds"}
 
 
 def test_data_that_cannot_be_trained_on_are_refused_at_once(
     toy_train: Train, toy_pairs_with: Callable[..., Path]
 ) -> None:
     deep = changed(toy_train, net=toy_train.net.model_copy(update={"n_levels": 6}))
-    with pytest.raises(ValueError, match=r"n_pixels divisible by 32 \(net.n_levels\), got 16"):
+    with pytest.raises(ValueError, match=r"n_pixels divisible by 32 \(net.n_levels, net.patch\), got 16"):
         next(fit(deep))
     with pytest.raises(ValueError, match="unit: "):
-        next(fit(changed(toy_train, data=toy_pairs_with(unit="g/cm^2"))))
+        next(fit(changed(toy_train, data=PairShards(folder=toy_pairs_with(unit="g/cm^2")))))
+    empty = toy_pairs_with(split={"train": ("box_0000",), "validation": (), "test": ()})
     with pytest.raises(ValueError, match="maps in the validation split"):
-        next(fit(changed(toy_train, data=toy_pairs_with(split={"train": ("box_0000",), "validation": (), "test": ()}))))
+        next(fit(changed(toy_train, data=PairShards(folder=empty))))
     with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
-        next(fit(changed(toy_train, data=toy_train.out)))
+        next(fit(changed(toy_train, data=PairShards(folder=toy_train.out))))
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
@@ -259,3 +268,145 @@ def test_weights_and_biases_writes_an_offline_run(toy_train: Train, monkeypatch:
         tracker.log(1, {"train/loss": 1.0})
     (run,) = (toy_train.out / "wandb").glob("offline-run-*")
     assert next(run.glob("run-*.wandb")).stat().st_size > 0
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_workers_with_unequal_shares_have_the_gradient_of_one(toy_train: Train, size: int) -> None:
+    config = changed(toy_train, batch_size=5)
+    whole = Run(config, Local(), None)
+    expected = gradient(whole)
+    summed = torch.zeros_like(expected)
+    for rank in range(size):
+        worker = Local()
+        worker.rank, worker.size = rank, size
+        summed += gradient(Run(config, worker, None)) / size
+    np.testing.assert_allclose(summed, expected, rtol=1e-4, atol=1e-6)
+
+
+def gradient(run: Run) -> Tensor:
+    """What the share of one worker adds to the update, before averaging."""
+    run._accumulate(NET, run.batches.at(0))
+    return torch.cat([p.grad.flatten() for p in run.nets[NET].parameters()])
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(toy_train: Train, n: int) -> None:
+    whole, parts = (gradient(Run(changed(toy_train, n_accumulate=k), Local(), None)) for k in (1, n))
+    np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-6)
+    assert whole.abs().max() > 0
+
+
+class TwoPlayers:
+    """A method of two networks: the second is updated every other step, after the first, and sees its update."""
+
+    is_stochastic = False
+    seen: ClassVar[list[tuple[str, float]]] = []
+
+    def __init__(self, *_: object) -> None: ...
+
+    def build(self) -> dict[str, nn.Module]:
+        return {"first": nn.Linear(1, 1), "second": nn.Linear(1, 1)}
+
+    def phases(self, step: int) -> tuple[str, ...]:
+        return ("first", "second") if step % 2 else ("first",)
+
+    def loss(self, phase: str, nets: Nets, _batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        self.seen.append((phase, float(nets["first"].weight.detach())))
+        loss = sum((net.weight - 1).square().sum() + net.bias.square().sum() for net in nets.values())
+        return loss, {}
+
+    def validate(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": self.loss("", nets, batch)[0]}
+
+
+def test_each_phase_updates_its_own_network_and_sees_the_updates_before_it(
+    toy_train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "regression", TwoPlayers)
+    TwoPlayers.seen.clear()
+    run = Run(changed(toy_train, optimizer=Optimizer(lr=0.1, n_warmup=0)), Local(), None)
+    before = [float(net.weight.detach()) for net in run.nets.values()]
+    metrics = run.advance()
+    after = [float(net.weight.detach()) for net in run.nets.values()]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    assert {"train/first/loss", "train/first/grad_norm"} <= set(metrics)
+    run.advance()
+    assert [phase for phase, _ in TwoPlayers.seen] == ["first", "first", "second"]
+    assert TwoPlayers.seen[2][1] == float(run.nets["first"].weight.detach())
+    assert float(run.nets["second"].weight.detach()) != after[1]
+
+
+def test_a_run_of_two_networks_is_resumed_bit_for_bit(
+    toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "regression", TwoPlayers)
+    whole = list(fit(toy_train))
+    stopped = changed(toy_train, out=tmp_path / "stopped")
+    next(p for p in fit(stopped) if p.step == 3)
+    list(fit(stopped, resume=checkpoint.latest(stopped.out)))
+    last = checkpoint.latest(stopped.out)
+    assert weights(whole[-1].checkpoint) == weights(last)
+    assert_same_state(checkpoint.load_resume(whole[-1].checkpoint), checkpoint.load_resume(last))
+
+
+def test_a_network_in_short_precision_answers_float32_and_learns_float32_weights(toy_train: Train) -> None:
+    short = changed(toy_train, precision="bfloat16")
+    run, exact = Run(short, Local(), None), Run(toy_train, Local(), None)
+    assert isinstance(run.parallel[NET], Autocast)
+    assert not isinstance(exact.parallel[NET], Autocast)  # auto, on a CPU
+    x, params = torch.rand(1, 1, 16, 16), torch.rand(1, len(run.meta.param_names))
+    for net in (run.nets[NET], exact.nets[NET]):
+        torch.nn.init.normal_(net.head.conv.weight, generator=torch.Generator().manual_seed(0))
+    answers = [one.parallel[NET](x, params).detach() for one in (run, exact)]
+    assert answers[0].dtype == torch.float32
+    assert 1e-4 < float((answers[0] - answers[1]).abs().max() / answers[1].abs().max()) < 0.05
+    run.advance()
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in run.nets[NET].parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_compiled_run_is_the_run_to_rounding(toy_train: Train, tmp_path: Path) -> None:
+    if shutil.which("g++") is None and shutil.which("clang++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on a CPU")
+    small = changed(toy_train, net=toy_train.net.model_copy(update={"n_levels": 1}), n_steps=2)
+    plain = list(fit(small))
+    compiled = list(fit(changed(small, compile=True, out=tmp_path / "compiled")))
+    losses = ([p.metrics["train/loss"] for p in run] for run in (compiled, plain))
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
+def test_fine_tuning_starts_from_the_model_and_its_normaliser(
+    toy_train: Train, tmp_path: Path, toy_pairs_with: Callable[..., Path]
+) -> None:
+    list(fit(toy_train))
+    parent = toy_train.out / "final"
+    other = PairShards(folder=toy_pairs_with(commit="other"))
+    tuned = changed(toy_train, start_from=parent, data=other, out=tmp_path / "tuned", optimizer=Optimizer(lr=1e-4))
+    run = Run(tuned, Local(), None)
+    meta = checkpoint.load_meta(parent)
+    assert run.meta.normalizer == meta.normalizer
+    expected = checkpoint.load_weights(parent, meta)
+    for nets in (run.nets, run.ema):
+        assert all(torch.equal(x, expected[f"{NET}.{name}"]) for name, x in nets[NET].state_dict().items())
+    whole = list(fit(tuned))
+    again = changed(tuned, out=tmp_path / "again")
+    next(p for p in fit(again) if p.step == 3)
+    resumed = list(fit(again, resume=checkpoint.latest(again.out)))
+    assert [p.metrics for p in resumed] == [p.metrics for p in whole[2:]]
+
+
+def test_fine_tuning_of_another_network_is_refused(toy_train: Train, tmp_path: Path) -> None:
+    list(fit(toy_train))
+    wider = toy_train.net.model_copy(update={"width": 8})
+    tuned = changed(toy_train, start_from=toy_train.out / "final", out=tmp_path / "tuned", net=wider)
+    with pytest.raises(ValueError, match=r"start_from: .*final: expected net .*width=8.*, got .*width=4"):
+        next(fit(tuned))
+
+
+@pytest.mark.slow
+def test_processes_that_read_ahead_change_nothing(toy_train: Train, tmp_path: Path) -> None:
+    alone = list(fit(toy_train))
+    ahead = list(fit(changed(toy_train, n_loaders=2, out=tmp_path / "ahead")))
+    assert [p.metrics for p in ahead] == [p.metrics for p in alone]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from configs import UNet as UNetConfig
-from learn.nets.unet import UNet
+from learn.nets.unet import UNet, noise_shapes
 
 
 def net(n_levels: int = 3, *, random: bool = True, **options: object) -> UNet:
@@ -29,6 +29,40 @@ def some(n: int = 2, height: int = 16, width: int = 32) -> tuple[torch.Tensor, t
 @pytest.mark.parametrize("padding", ["circular", "reflect"])
 def test_shapes(n_levels: int, padding: str) -> None:
     assert net(n_levels, padding=padding)(*some()).shape == (2, 3, 16, 32)
+
+
+@pytest.mark.parametrize("patch", [2, 4])
+def test_a_network_of_patches_rolls_with_its_input(patch: int) -> None:
+    unet, (x, params) = net(2, patch=patch), some()
+    assert unet.stride == 2 * patch
+    out = unet(x, params)
+    assert out.shape == (2, 3, 16, 32)
+    shift = (2 * patch, -2 * patch)
+    rolled = unet(torch.roll(x, shift, (-2, -1)), params)
+    assert (rolled - torch.roll(out, shift, (-2, -1))).abs().max() < 1e-12 * out.abs().max()
+
+
+def test_without_film_there_is_no_condition() -> None:
+    unet, (x, params) = net(film=False), some()
+    assert not any("film" in name or "embed" in name for name, _ in unet.named_parameters())
+    assert torch.equal(unet(x, params), unet(x, params + 1))
+
+
+def test_noise_of_every_level_changes_the_answer_and_rolls_with_it() -> None:
+    config = UNetConfig(width=8, n_levels=3, n_embedding=8, patch=2)
+    unet = UNet(config, n_in=1, n_out=3, n_params=5, n_noise=2).double()
+    for parameter in unet.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    x, params = some()
+    shapes = noise_shapes(config, 2, 16, 32)
+    assert shapes == [(2, 8, 16), (2, 4, 8), (2, 2, 4)]
+    noise = [torch.randn(2, *shape, dtype=torch.float64) for shape in shapes]
+    out = unet(x, params, *noise)
+    for level in range(3):
+        others = [torch.zeros_like(z) if i == level else z for i, z in enumerate(noise)]
+        assert (unet(x, params, *others) - out).abs().max() > 1e-3 * out.abs().max()
+    rolled = unet(x.roll(8, -1), params, *(z.roll(8 // cell, -1) for z, cell in zip(noise, (2, 4, 8), strict=True)))
+    assert (rolled - out.roll(8, -1)).abs().max() < 1e-12 * out.abs().max()
 
 
 def test_an_untrained_network_answers_zero() -> None:

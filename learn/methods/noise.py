@@ -1,0 +1,28 @@
+"""Noise that does not know the batch: what is drawn for a map depends on its seed and shape alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Shape = tuple[int, ...]
+
+
+def draw(shapes: Sequence[Shape], seeds: Tensor) -> list[Tensor]:
+    """White noise of each of `shapes` for each of `seeds` (B,), on their device: [(B, *shape), ...]."""
+    drawn = [draw_one(shapes, int(seed)) for seed in seeds.tolist()]
+    return [torch.stack(column).to(seeds.device) for column in zip(*drawn, strict=True)]
+
+
+def draw_one(shapes: Sequence[Shape], seed: int) -> list[Tensor]:
+    """By numpy, so that the noise of a seed is the same on every device; torch's generator heeds 32 bits of a seed."""
+    rng = np.random.default_rng(seed)
+    return [torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
+
+
+def successors(seeds: Tensor, n: int) -> Tensor:
+    """Seeds (n B,) of `n` draws for each of `seeds` (B,), one draw of all after the other."""
+    return torch.cat([seeds ^ (draw << 40) for draw in range(n)])
