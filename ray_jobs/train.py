@@ -112,6 +112,9 @@ def work(loop_config: dict[str, str]) -> None:
     config = Train.model_validate_json(loop_config["config"])
     limit_threads(config.n_cpus)
     prepare, before = Distributed(), checkpoint.latest_step(config.out)
+    if prepare.rank == 0:
+        workers = f"{prepare.size} worker{'s' if prepare.size > 1 else ''}"
+        print(f"train: goes on from step {before} with {workers}", flush=True)
     steps = fit(config, prepare=prepare, resume=checkpoint.latest(config.out))
     pace = Pace(config.n_steps, before)
     for progress in steps if prepare.rank else pace.announced(tracked(steps, config, start_step=before)):

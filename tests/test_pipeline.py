@@ -75,6 +75,27 @@ if kills:
 train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), f"n_workers={n_workers}"]))
 """
 
+ELASTIC = """
+os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "15"  # that it waits for the lost node to come back
+from ray.cluster_utils import Cluster
+from configs import Train, load
+from ray_jobs.train import train
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+second = cluster.add_node(num_cpus=1)
+ray.init(address=cluster.address)
+
+def lose_a_node():
+    while not (home / "painter" / "checkpoints" / "step_000004").exists():
+        time.sleep(0.005)
+    cluster.remove_node(second, allow_graceful=False)
+    print("lost one node", flush=True)
+
+threading.Thread(target=lose_a_node, daemon=True).start()
+train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), "n_workers=[1,2]"]))
+ray.shutdown()
+cluster.shutdown()
+"""
+
 
 def run_script(script: str, repository: Path, home: Path, n_workers: int, *overrides: list[str], kill: bool) -> str:
     arguments = [str(n_workers), "kill" if kill else "-", *(" ".join(o).replace(", ", ",") for o in overrides)]
@@ -97,11 +118,17 @@ def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = F
     return run_script(ENSEMBLE, repository, home, n_workers, BOXES, PAIRS, kill=kill)
 
 
+SHORT = ["out=painter", "n_steps=12", "validate_every=4", "batch_size=4", "net.width=4"]
+
+
 def run_training(repository: Path, home: Path, pairs: Path, n_workers: int, *, kill: bool = False) -> list[float]:
     """The training loss of every step."""
-    overrides = [f"data={pairs}", "out=painter", "n_steps=12", "validate_every=4", "batch_size=4", "net.width=4"]
-    output = run_script(TRAIN, repository, home, n_workers, overrides, kill=kill)
+    output = run_script(TRAIN, repository, home, n_workers, [f"data={pairs}", *SHORT], kill=kill)
     assert ("killed one worker" in output) == kill
+    return losses(home)
+
+
+def losses(home: Path) -> list[float]:
     lines = (home / "painter" / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line)["train/loss"] for line in lines]
 
@@ -157,6 +184,18 @@ def test_training_is_the_same_on_one_worker_and_on_two_of_which_one_is_killed(
     assert killed == two
     weights = [folder / "painter" / "final" / "weights.safetensors" for folder in folders[1:]]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_run_goes_on_with_the_workers_that_are_left_when_a_node_is_lost(
+    repository: Path, one_worker: Path, tmp_path: Path
+) -> None:
+    more = [f"data={one_worker / 'pairs'}", *SHORT, "n_steps=60", "method.log_pk_weight=0.0"]
+    output = run_script(ELASTIC, repository, tmp_path, 2, more, kill=False)
+    assert "lost one node" in output
+    assert "with 2 workers" in output
+    assert "with 1 worker" in output
+    run_script(TRAIN, repository, tmp_path / "alone", 1, more, kill=False)
+    np.testing.assert_allclose(losses(tmp_path), losses(tmp_path / "alone"), rtol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from sim.shards import TARGET_CHANNELS as CHANNELS
 NET = "painter"
 LIMIT = 8.0  # largest |ln ratio|: finite maps whatever the input
 STRETCH = 0.1  # of the occupancy beyond 0 and 1
-BIAS = 3.0  # logit of the occupancy where the network answers 0: occupied
+BIAS, SHARPNESS = 2.5, 4.0  # logit of the occupancy where the network answers 0, occupied; and how fast it changes
 LEAK = 0.02  # share of a gradient that passes where the occupancy is cut, or an empty pixel could never fill
 TINY = 1e-6  # of the mean, the smallest smoothed density
 N_ANSWERS = len(CHANNELS) + 1
@@ -103,7 +103,7 @@ class Painter:
 
 def occupied(logit: Tensor) -> Tensor:
     """Occupancy in [0, 1], both ends included."""
-    stretched = (1 + 2 * STRETCH) * functional.sigmoid(logit + BIAS) - STRETCH
+    stretched = (1 + 2 * STRETCH) * functional.sigmoid(SHARPNESS * logit + BIAS) - STRETCH
     leak = LEAK * (stretched - stretched.detach())
     return stretched.clamp(0, 1) + leak
 

@@ -22,7 +22,8 @@ Padding = Literal["circular", "reflect"]
 class UNet(nn.Module):
     """Residual U-Net with FiLM (Ronneberger et al. 2015; Perez et al. 2018); zero output before it is trained.
 
-    With `n_noise` channels of noise a level it has as many answers as there are draws of noise.
+    With `n_noise` channels of noise a level it has as many answers as there are draws of noise. What is linear in the
+    input need not be learned: the answer has a share of it, pixel by pixel.
     """
 
     def __init__(self, config: UNetConfig, n_in: int, n_out: int, n_params: int, n_noise: int = 0) -> None:
@@ -35,12 +36,14 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(UpStage(b, a, config) for a, b in reversed(list(pairwise(widths))))
         self.noise = nn.ModuleList(nn.Conv2d(n_noise, width, 1, bias=False) for width in widths if n_noise)
         self.head = Head(widths[0], n_out * self.patch**2)
+        self.direct = zeroed(nn.Conv2d(n_in * self.patch**2, n_out * self.patch**2, 1, bias=False))
 
     def forward(self, x: Tensor, params: Tensor, *noise: Tensor) -> Tensor:
         """(B, n_in, H, W), (B, n_params) and `noise_shapes` -> (B, n_out, H, W); ValueError unless the stride fits."""
         refuse_indivisible(x, self.stride)
         cond = None if self.embed is None else self.embed(params)  # (B, n_embedding)
-        h = self.stem(functional.pixel_unshuffle(x, self.patch))  # (B, width, H/p, W/p)
+        cells = functional.pixel_unshuffle(x, self.patch)  # (B, n_in p^2, H/p, W/p)
+        h = self.stem(cells)  # (B, width, H/p, W/p)
         skips = []
         for level, stage in enumerate(self.down):
             h = h if level == 0 else functional.avg_pool2d(h, 2)
@@ -50,7 +53,7 @@ class UNet(nn.Module):
             skips.append(h)
         for stage, skip in zip(self.up, reversed(skips[:-1]), strict=True):
             h = stage(h, skip, cond)  # (B, C/2, 2H, 2W)
-        return functional.pixel_shuffle(self.head(h), self.patch)
+        return functional.pixel_shuffle(self.head(h) + self.direct(cells), self.patch)
 
 
 def noise_shapes(config: UNetConfig, n_noise: int, height: int, width: int) -> list[tuple[int, int, int]]:
