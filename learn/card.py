@@ -56,8 +56,8 @@ $evaluation
 - Parameters outside the ranges above are extrapolation. $redshift
 - $conserves
 - It has learned one family of simulations or baryon models. On another it errs by more than is measured above.
-- Not for: maps of $unlike; absolute predictions of feedback; inference of parameters without a test of the whole
-  chain on simulations that it never saw; scales below two pixels.
+- Not for: $unlike; absolute predictions of feedback; inference of
+  parameters without a test of the whole chain on simulations that it never saw; scales below two pixels.
 
 ## Use
 
@@ -78,7 +78,7 @@ Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only 
 ```python
 import torch
 program = torch.export.load("program.pt2").module()
-fields = program($call)  # tensors on the CPU
+fields = program($call)  # tensors on the CPU; nothing is checked
 ```
 $noise
 MIT licence.

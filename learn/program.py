@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 
 from configs import Stochastic
 from learn.checkpoint import Meta, Nets
@@ -47,7 +48,11 @@ def exported(meta: Meta, nets: Nets) -> ExportedProgram:
     painter = Painter(meta.config, meta.normalizer, meta, n_noise=n_noise(meta))
     program = Program(painter, nets).eval().requires_grad_(False)
     example = arguments(meta, 2, 4 * meta.config.net.stride, 6 * meta.config.net.stride)
-    return torch.export.export(program, example, dynamic_shapes=dynamic_shapes(meta))
+    made = torch.export.export(program, example, dynamic_shapes=dynamic_shapes(meta))
+    for graph in (module.graph for module in made.graph_module.modules() if isinstance(module, GraphModule)):
+        for node in graph.nodes:
+            node.meta.pop("stack_trace", None)  # places of this code on this machine
+    return made
 
 
 def arguments(meta: Meta, n_maps: int, height: int, width: int, *, seed: int = 0) -> tuple[Tensor, ...]:

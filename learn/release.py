@@ -49,6 +49,7 @@ def export(folder: Path, out: Path, *, evaluation: Path | None = None) -> Path:
     with beside(out) as partial:
         save_file(checkpoint.tensors("ema", nets), partial / WEIGHTS)
         (partial / META).write_text(released_meta(meta, sha256(partial / WEIGHTS)))
+        shutil.copymode(partial / META, partial / WEIGHTS)  # safetensors writes for its owner alone
         (partial / CARD).write_text(text)
         torch.export.save(exported(meta, nets), partial / PROGRAM)
         (partial / SUMS).write_text("".join(f"{sha256(partial / name)}  {name}\n" for name in HASHED))

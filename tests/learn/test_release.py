@@ -23,6 +23,7 @@ from learn.predict import Predictor
 from learn.program import arguments, shapes_of_noise
 from learn.release import HASHED, SUMS, export, import_
 
+REPOSITORY = Path(release.__file__).parents[1]
 FILES = sorted((*HASHED, SUMS))
 
 
@@ -95,7 +96,9 @@ def test_a_release_says_nothing_of_the_machine(trained: Path, released: Path) ->
     assert tree["config"]["data"]["folder"] == config.data.where.name
     assert "secret" not in json.dumps(tree)
     for path in released.iterdir():
-        assert os.fsencode(config.data.where.parent) not in path.read_bytes()
+        content = path.read_bytes()
+        assert not any(os.fsencode(place) in content for place in (config.data.where.parent, home(), REPOSITORY))
+        assert path.stat().st_mode & 0o777 == (released / "meta.json").stat().st_mode & 0o777
 
 
 def test_sha256sum_agrees(released: Path) -> None:
