@@ -49,7 +49,7 @@ def copied(released: Path, tmp_path: Path) -> Path:
 def asked(folder: Path, n_maps: int, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Maps and parameters that a model may be asked about."""
     maps, params, *_ = arguments(checkpoint.load_meta(folder), n_maps, height, width, seed=5)
-    return maps.numpy(), params.numpy() * np.float32(1.01)
+    return maps.numpy(), params.numpy() * np.linspace(0.5, 2, params.shape[1], dtype=np.float32)
 
 
 def assert_program_answers(folder: Path, program: Path, *, seed: int) -> None:
@@ -144,10 +144,10 @@ def test_whatever_else_there_is_is_refused_by_name(copied: Path, tmp_path: Path,
         import_(copied, tmp_path / "back")
 
 
-@pytest.mark.parametrize("line", ["{hash}  ../README.md", "{hash}  other", "", "{hash}  meta.json"])
+@pytest.mark.parametrize("line", ["{hash}  ../README.md", "{hash}  other", "", "{hash}  meta.json", "{first}\n{first}"])
 def test_other_lines_of_hashes_are_refused(copied: Path, tmp_path: Path, line: str) -> None:
     lines = (copied / SUMS).read_text().splitlines()
-    (copied / SUMS).write_text("\n".join([line.format(hash="0" * 64), *lines[1:]]) + "\n")
+    (copied / SUMS).write_text("\n".join([line.format(hash="0" * 64, first=lines[0]), *lines[1:]]) + "\n")
     with pytest.raises(ValueError, match=rf"{SUMS}: expected one hash each"):
         import_(copied, tmp_path / "back")
 
