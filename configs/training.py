@@ -137,10 +137,27 @@ class Train(Frozen):
 
 
 class Evaluate(Frozen):
-    """Judgement of a checkpoint on held-out simulations."""
+    """Judgement, on held-out simulations, of a checkpoint or of the maps that any other emulator made."""
 
-    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
+    checkpoint: Location | None = Field(None, description="folder with weights.safetensors and meta.json")
+    predictions: Location | None = Field(
+        None, description="folder of painted maps instead: {simulation}.npy, float32, (maps, C, P, P) or (draws, ...)"
+    )
     data: MapData = Field(description="the maps, or a folder of pair shards")
-    out: Location = Field(description="folder of metrics.json and the figures")
+    out: Location = Field(description="folder of evaluation.html, metrics.json and the figures")
     split: Literal["train", "validation", "test"] = Field("test", description="which simulations")
     n_bins: int = Field(16, ge=4, le=256, description="bins in log k")
+    n_draws: int = Field(16, ge=4, le=1024, description="answers to a map of a stochastic painter")
+    smoothing: float = Field(
+        0.5, gt=0, le=10, description="radius of the Gaussian under which peaks and contours are taken [Mpc/h]"
+    )
+    save_predictions: Location | None = Field(None, description="folder for the painted maps, as `predictions` reads")
+
+    @model_validator(mode="after")
+    def judges_one(self) -> Self:
+        if (self.checkpoint is None) == (self.predictions is None):
+            got = "neither" if self.checkpoint is None else "both (checkpoint=null leaves it out)"
+            raise ValueError(f"a checkpoint or predictions, got {got}")
+        if self.save_predictions is not None and self.save_predictions == self.predictions:
+            raise ValueError(f"save_predictions: another folder than predictions, got {self.predictions}")
+        return self

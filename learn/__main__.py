@@ -12,8 +12,9 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeR
 from configs import Evaluate, Train, resolve
 from configs.command import add, user_errors
 from learn import checkpoint, release
-from learn.evaluate import evaluate, show
+from learn.evaluate import evaluate
 from learn.preview import write_preview
+from learn.table import show
 from learn.track import tracked
 from learn.train import fit, is_complete
 
@@ -79,7 +80,7 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
-    summary = "Judge a checkpoint on held-out simulations, beside baselines."
+    summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
     add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)

@@ -1,7 +1,7 @@
 """Painters that learn nothing, or next to nothing: what a trained one has to beat.
 
-Knows arrays; nothing of files, networks or scores. A map is a surface density; dmo is (n, P, P), painted (n, 3, P, P)
-with the channels total, gas, stars; params is (n, p) in the order of `param_names`.
+Knows arrays; nothing of files, networks or scores. A map is a surface density; dmo is (n, P, P), painted (n, C, P, P)
+with C channels such as total, gas and stars; params is (n, p) in the order of `param_names`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-N_CHANNELS = 3
 CONTRAST_EDGES = np.linspace(0, np.log1p(1e5), 241)
 """Bins of the per-pixel lookup in log(1 + dmo / mean)."""
 
 
 class Maps(Protocol):
-    """Maps of one simulation, as a shard holds them."""
+    """Maps of one simulation, as arrays or tensors."""
 
     @property
-    def inputs(self) -> NDArray: ...  # (n, 1, P, P)
+    def inputs(self) -> ArrayLike: ...  # (n, I, P, P), the dark matter first
     @property
-    def targets(self) -> NDArray: ...  # (n, 3, P, P)
+    def targets(self) -> ArrayLike: ...  # (n, C, P, P)
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,12 @@ class BaryonFraction:
     i_omega_m: int
 
     @classmethod
-    def of(cls, param_names: Sequence[str]) -> BaryonFraction:
-        return cls(list(param_names).index("omega_b"), list(param_names).index("omega_m"))
+    def of(cls, param_names: Sequence[str]) -> BaryonFraction | None:
+        """From the names of the parameters; None if they leave one of the two out, as sets of one omega_b do."""
+        names = list(param_names)
+        if not {"omega_b", "omega_m"} <= set(names):
+            return None
+        return cls(names.index("omega_b"), names.index("omega_m"))
 
     def __call__(self, params: NDArray) -> Array:
         return params[:, self.i_omega_b].astype(np.float64) / params[:, self.i_omega_m]
@@ -46,16 +49,21 @@ class BaryonFraction:
 
 @dataclass(frozen=True)
 class Identity:
-    """total = dmo, gas = f_b dmo, stars = mean stellar fraction of the training split times dmo."""
+    """total = dmo, gas = f_b dmo; any other channel, and gas without f_b, its share of the training mass times dmo."""
 
     name: ClassVar[str] = "identity"
-    baryon_fraction: BaryonFraction
-    stellar_fraction: float
+    channels: tuple[str, ...]
+    share: Array  # (C,) mass of the channel over mass of the input
+    baryon_fraction: BaryonFraction | None
 
     def __call__(self, dmo: NDArray, params: NDArray) -> Array:
-        gas = self.baryon_fraction(params)
-        shares = np.stack([np.ones_like(gas), gas, np.full_like(gas, self.stellar_fraction)], axis=1)
-        return shares[:, :, None, None] * dmo[:, None]  # (n, 3, P, P)
+        shares = np.tile(self.share, (len(dmo), 1))
+        for i, channel in enumerate(self.channels):
+            if channel == "total":
+                shares[:, i] = 1
+            elif channel == "gas" and self.baryon_fraction is not None:
+                shares[:, i] = self.baryon_fraction(params)
+        return shares[:, :, None, None] * dmo[:, None]  # (n, C, P, P)
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,27 @@ class Blank:
     """Uniform maps with the mean of the training split: no structure at all."""
 
     name: ClassVar[str] = "blank"
-    mean: Array  # (3,)
+    mean: Array  # (C,)
 
     def __call__(self, dmo: NDArray, _params: NDArray) -> Array:
-        return np.broadcast_to(self.mean[None, :, None, None], (len(dmo), N_CHANNELS, *dmo.shape[1:])).copy()
+        return np.broadcast_to(self.mean[None, :, None, None], (len(dmo), len(self.mean), *dmo.shape[1:])).copy()
 
 
 @dataclass(frozen=True)
 class AmplitudeFilter:
     """Every Fourier mode of the dmo contrast times sqrt(P_target / P_dmo)(k) of the training split, a value a k shell.
 
-    r(k) is that of the input: whatever a painter knows beyond this filter shows in r(k), not in P(k).
+    r(k) is that of the input: whatever a painter knows beyond this filter shows in r(k), not in P(k). Maps that are not
+    periodic are filtered as if they were.
     """
 
     name: ClassVar[str] = "amplitude filter"
-    transfer: Array  # (3, n_shells)
-    mean: Array  # (3,) mass of the channel over mass of the input
+    transfer: Array  # (C, n_shells)
+    mean: Array  # (C,) mass of the channel over mass of the input
 
     def __call__(self, dmo: NDArray, _params: NDArray) -> Array:
         level = dmo.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
-        modes = np.fft.fft2(dmo / level - 1)[:, None] * self.transfer[:, shells(dmo.shape[-1])]  # (n, 3, P, P)
+        modes = np.fft.fft2(dmo / level - 1)[:, None] * self.transfer[:, shells(dmo.shape[-1])]  # (n, C, P, P)
         return self.mean[:, None, None] * level[:, None] * (1 + np.fft.ifft2(modes).real)
 
 
@@ -92,28 +101,29 @@ class PixelLookup:
 
     name: ClassVar[str] = "pixel lookup"
     contrast: Array  # (m,) log(1 + dmo / mean), rising
-    value: Array  # (3, m) target over mean dmo
+    value: Array  # (C, m) target over mean dmo
 
     def __call__(self, dmo: NDArray, _params: NDArray) -> Array:
         level = dmo.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
         contrast = np.log1p(dmo / level)
         painted = [level * np.interp(contrast, self.contrast, value) for value in self.value]
-        return np.stack(painted, axis=1)  # (n, 3, P, P)
+        return np.stack(painted, axis=1)  # (n, C, P, P)
 
 
 Baseline = Identity | Blank | AmplitudeFilter | PixelLookup
 
 
-def fit(simulations: Iterable[Maps], param_names: Sequence[str]) -> list[Baseline]:
+def fit(simulations: Iterable[Maps], param_names: Sequence[str], channels: Sequence[str]) -> list[Baseline]:
     """The four baselines of the training `simulations`, read once, one at a time. ValueError if there are none."""
     masses, powers, pixels = _Masses(), _Powers(), _Pixels()
     for maps in simulations:
+        dmo, targets = np.asarray(maps.inputs)[:, 0], np.asarray(maps.targets)
         for sums in (masses, powers, pixels):
-            sums.add(maps.inputs[:, 0], maps.targets)
+            sums.add(dmo, targets)
     if masses.n_pixels == 0:
         raise ValueError("baselines: expected at least one training simulation, got none")
     share = masses.target / masses.dmo
-    identity = Identity(BaryonFraction.of(param_names), float(share[2]))
+    identity = Identity(tuple(channels), share, BaryonFraction.of(param_names))
     lookup = PixelLookup(*pixels.means())
     return [identity, Blank(masses.target / masses.n_pixels), AmplitudeFilter(powers.transfer(), share), lookup]
 
@@ -129,7 +139,7 @@ class _Masses:
     """Sums over the pixels of the training maps."""
 
     dmo: float = 0.0
-    target: Array = field(default_factory=lambda: np.zeros(N_CHANNELS))
+    target: Array = field(default_factory=lambda: np.zeros(1))
     n_pixels: int = 0
 
     def add(self, dmo: NDArray, targets: NDArray) -> None:
@@ -142,19 +152,19 @@ class _Masses:
 class _Powers:
     """Sums of the squared modes of the contrasts of input and targets in each k shell."""
 
-    sums: Array | None = None  # (1 + 3, n_shells)
+    sums: Array | None = None  # (1 + C, n_shells)
 
     def add(self, dmo: NDArray, targets: NDArray) -> None:
-        fields = np.concatenate([dmo[:, None], targets], axis=1).astype(np.float64)  # (n, 4, P, P)
+        fields = np.concatenate([dmo[:, None], targets], axis=1).astype(np.float64)  # (n, 1 + C, P, P)
         level = fields.mean(axis=(2, 3), keepdims=True)
         contrast = fields / np.where(level > 0, level, np.inf) - 1  # an empty map has no modes but the mean
-        squares = (np.abs(np.fft.fft2(contrast)) ** 2).sum(axis=0)  # (4, P, P)
+        squares = (np.abs(np.fft.fft2(contrast)) ** 2).sum(axis=0)  # (1 + C, P, P)
         index = shells(dmo.shape[-1]).ravel()
         binned = np.array([np.bincount(index, weights=square.ravel()) for square in squares])
         self.sums = binned if self.sums is None else self.sums + binned
 
     def transfer(self) -> Array:
-        """sqrt(P_target / P_dmo) of each shell, (3, n_shells); 0 for the mean, of which a contrast has none."""
+        """sqrt(P_target / P_dmo) of each shell, (C, n_shells); 0 for the mean, of which a contrast has none."""
         assert self.sums is not None
         dmo, target = self.sums[0], self.sums[1:]
         ratio = np.divide(target, dmo, out=np.zeros_like(target), where=np.arange(len(dmo)) > 0)
@@ -165,16 +175,18 @@ class _Powers:
 class _Pixels:
     """Counts and sums of input and target pixels in bins of the input contrast."""
 
-    sums: Array = field(default_factory=lambda: np.zeros((2 + N_CHANNELS, len(CONTRAST_EDGES) - 1)))
+    sums: Array | None = None  # (2 + C, bins)
 
     def add(self, dmo: NDArray, targets: NDArray) -> None:
         level = dmo.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
         contrast = np.log1p(dmo / level).ravel()
-        values = (targets / level[:, None]).swapaxes(0, 1).reshape(N_CHANNELS, -1)
-        for row, weights in zip(self.sums, (np.ones_like(contrast), contrast, *values), strict=True):
-            row += np.histogram(contrast, CONTRAST_EDGES, weights=weights)[0]
+        values = (targets / level[:, None]).swapaxes(0, 1).reshape(targets.shape[1], -1)
+        rows = (np.ones_like(contrast), contrast, *values)
+        binned = np.array([np.histogram(contrast, CONTRAST_EDGES, weights=weights)[0] for weights in rows])
+        self.sums = binned if self.sums is None else self.sums + binned
 
     def means(self) -> tuple[Array, Array]:
-        """Mean contrast (m,) and mean targets (3, m) of the bins that hold pixels."""
+        """Mean contrast (m,) and mean targets (C, m) of the bins that hold pixels."""
+        assert self.sums is not None
         count, contrast, *values = self.sums[:, self.sums[0] > 0]
         return contrast / count, np.array(values) / count

@@ -1,54 +1,39 @@
 """Judgement of a painter on simulations it never saw, always beside baselines that learn next to nothing.
 
-Knows shards, checkpoints and the files an evaluation leaves: metrics.json, curves.npz and four figures.
+Knows data sets, subjects and the files an evaluation leaves: evaluation.html, metrics.json, curves.npz and figures.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TextIO
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from configs import Evaluate, provenance
 from configs.files import replacing
-from learn import baselines, figures, metrics
-from learn.curves import PAINTER, Curves, curves, save
-from learn.metrics import Comparison, Estimate
-from learn.predict import Predictor
-from sim.shards import TARGET_CHANNELS, Manifest, Shard, read_manifest, read_shard
+from learn import baselines, page, portfolio
+from learn.curves import PAINTER, PAINTER_MEAN, SHAPES, Curves, curves, save
+from learn.data import About, Batch, Source
+from learn.ledger import Ledger, Standard
+from learn.predictions import PredictionWriter
+from learn.scores.coverage import Calibration
+from learn.scores.geometry import Geometry
+from learn.scores.shells import Shells
+from learn.sources import open_source
+from learn.subjects import Subject, open_subject
 from sim.spectra import log_edges
 
-SEED = 0
-"""Of the bootstrap: the same maps give the same error bars."""
+Array = NDArray[np.float64]
+Maps = NDArray[np.float32]
 
-LABELS = {
-    "power_error_k1": "P\u00a0error\u00a0k<1",
-    "power_error_k5": "P\u00a0error\u00a0k<5",
-    "power_error_half_nyquist": "P\u00a0error\u00a0k<kN/2",
-    "correlation": "r\u00a0k<kN/2",
-    "suppression_error": "S\u00a0error\u00a0k<kN/2",
-    "mass_error": "mass\u00a0error",
-}
-SCORES = tuple(LABELS)
-HIGHER_IS_BETTER = ("correlation",)
-DIGITS = 6
-"""Scores that agree to this many decimals are equal: maps are float32."""
-
-DPI = 130
-TABLE_WIDTH = 94
-"""Columns of the printed table; a log, which knows of no width, would get less and lose digits."""
-
-Row = dict[str, Any]
+TIES = 1
+"""Stream of the random order of equal values among draws."""
 
 
 @dataclass(frozen=True)
@@ -57,185 +42,194 @@ class Judgement:
 
     metrics: dict[str, Any]
     curves: Curves
-    shard: Shard
-    painted: NDArray[np.float32]  # (3, P, P): the first map of `shard`
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first map of the first simulation: input (P, P), painted and true (C, P, P)."""
+
+    simulation: str
+    dmo: Maps
+    painted: Maps
+    truth: Maps
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One simulation by the subject: one answer a map and the mean of all, (n, C, P, P); places of the truth."""
+
+    one: Maps
+    mean: Maps | None
+    places: Array | None  # (quantities, C, D + 1)
+
+
+@dataclass
+class Books:
+    """Ledgers by method, and what was measured of the truth of each simulation."""
+
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    truths: dict[str, list[Array]] = field(default_factory=lambda: {name: [] for name in SHAPES})
+    axes: dict[str, Array] = field(default_factory=dict)
+    sample: Sample | None = None
 
 
 def evaluate(config: Evaluate) -> dict[str, Any]:
-    """Judge `config.checkpoint`, write everything to `config.out` and return what metrics.json holds.
+    """Judge what `config` names, write everything to `config.out` and return what metrics.json holds.
 
-    ValueError if the split is empty or the checkpoint was trained on other parameters or pixels.
+    A line is printed a simulation, as long as it takes. ValueError if the split is empty or the painter is one of
+    other maps; FileNotFoundError or ValueError names what a folder of predictions lacks.
     """
     judgement = judge(config)
     config.out.mkdir(parents=True, exist_ok=True)
     save(config.out / "curves.npz", judgement.curves)
-    for name, figure in drawn(judgement).items():
-        with replacing(config.out / name) as temporary:
-            figure.savefig(temporary, dpi=DPI, format="png")
-    content = json.dumps(judgement.metrics, indent=1) + "\n"
+    sample = judgement.sample
+    maps = (sample.dmo, sample.painted, sample.truth)
+    box_size = judgement.metrics["data"]["box_size"]
+    pictures = portfolio.pictures(judgement.curves, maps, box_size, simulation=sample.simulation)
+    for name, png in pictures.items():
+        with replacing(config.out / f"{name}.png") as temporary:
+            temporary.write_bytes(png)
+    with replacing(config.out / "evaluation.html") as temporary:
+        temporary.write_text(
+            page.page(judgement.metrics, caption=judgement.curves.caption, pictures=pictures), encoding="utf-8"
+        )
+    content = json.dumps(judgement.metrics, indent=1, allow_nan=False) + "\n"
     with replacing(config.out / "metrics.json") as temporary:
         temporary.write_text(content)
     return judgement.metrics
 
 
 def judge(config: Evaluate) -> Judgement:
-    """`evaluate` without the files."""
-    manifest = read_manifest(config.data)
-    names = _members(manifest, config.split, config.data)
-    painter = Predictor.load(config.checkpoint)
-    _check_fit(painter, manifest, config)
-    training = (read_shard(config.data, name) for name in _members(manifest, "train", config.data))
-    others = baselines.fit(training, manifest.param_names)
-    comparisons = _compared(painter, others, config, names)
-    first = read_shard(config.data, names[0])
-    return Judgement(
-        metrics=_metrics(config, painter, manifest, names, comparisons),
-        curves=curves(comparisons, TARGET_CHANNELS, names, seed=SEED),
-        shard=first,
-        painted=_painted(painter, first)[0],
-    )
+    """`evaluate` without the files, but for the predictions if they are to be kept."""
+    source = open_source(config.data, config.split)
+    refuse_without_total(source.about)
+    subject = open_subject(config, source)
+    books = measured(config, source, subject, fitted(config))
+    about, names = source.about, list(source.simulations)
+    source.close()
+    assert books.sample is not None
+    found = curves(books.ledgers, books.truths, books.axes, channels=about.target_channels, simulations=names)
+    return Judgement(metrics(config, subject, about, names, books.ledgers), found, books.sample)
 
 
-def drawn(judgement: Judgement) -> dict[str, Figure]:
-    """The figures by file name."""
-    shard, found = judgement.shard, judgement.curves
-    title = f"{shard.simulation}, its first map; maps that are compared share a scale"
-    maps = (shard.inputs[0, 0], judgement.painted, shard.targets[0])
-    power, correlation = "Power of painted over true maps", "Correlation of painted with true maps"
-    return {
-        "power.png": figures.spectra_figure(figures.draw_ratio, found, title=power),
-        "correlation.png": figures.spectra_figure(figures.draw_correlation, found, title=correlation),
-        "suppression.png": figures.suppression_figure(found),
-        "maps.png": figures.maps_figure(*maps, shard.box_size, channels=TARGET_CHANNELS, title=title),
-    }
+def refuse_without_total(about: About) -> None:
+    """ValueError unless the first channel is the total matter, whose S(k) and peaks are looked at."""
+    if about.target_channels[0] != "total":
+        raise ValueError(f"data: expected total as the first of the channels, got {', '.join(about.target_channels)}")
 
 
-def show(result: Mapping[str, Any], file: TextIO = sys.stdout) -> None:
-    """Print the table, where baselines win, and last one line of JSON."""
-    console = Console(file=file, width=max(Console(file=file).width, TABLE_WIDTH))
-    console.print(_table(result))
-    for sentence in verdicts(result["rows"]):
-        console.print(sentence, highlight=False)
-    line = {"benchmark": "evaluate", "commit": result["commit"], "rows": result["rows"]}
-    print(json.dumps(line), file=file)
+def fitted(config: Evaluate) -> list[baselines.Baseline]:
+    """The baselines of the training split."""
+    training = open_source(config.data, "train")
+    about = training.about
+    found = baselines.fit(simulations(training), about.param_names, about.target_channels)
+    training.close()
+    return found
 
 
-def verdicts(rows: Sequence[Row]) -> list[str]:
-    """One sentence a channel: on which scores nobody beats the painter, and who beats it on the others."""
-    return [_verdict(channel, [row for row in rows if row["channel"] == channel]) for channel in TARGET_CHANNELS]
+def simulations(source: Source) -> Iterator[Batch]:
+    """The maps of each simulation, one in memory at a time."""
+    return (source.read(indices) for indices in source.simulations.values())
 
 
-def best(rows: Sequence[Row], score: str) -> Row | None:
-    """The row of one channel with the best `score`, the first of equals; None where nobody has it."""
-    scored = [row for row in rows if row[score] is not None]
-    sign = -1 if score in HIGHER_IS_BETTER else 1
-    return min(scored, key=lambda row: round(sign * row[score]["value"], DIGITS), default=None)
+def measured(config: Evaluate, source: Source, subject: Subject, others: Sequence[baselines.Baseline]) -> Books:
+    """Every method on every simulation, one simulation and one method in memory at a time."""
+    about, books, start = source.about, Books(), time.monotonic()
+    geometry = Geometry(about.n_pixels, about.pixel_size, about.periodic)
+    shells = Shells(geometry, tuple(log_edges(about.box_size, about.n_pixels, config.n_bins)))
+    shape = (len(about.target_channels), about.n_pixels, about.n_pixels)
+    writer = config.save_predictions and PredictionWriter(config.save_predictions, shape, n_draws=subject.n_draws)
+    for i, (name, batch) in enumerate(zip(source.simulations, simulations(source), strict=True), start=1):
+        standard = Standard(
+            batch.targets.numpy(), batch.inputs[:, 0].numpy(), geometry, shells, smoothing=config.smoothing
+        )
+        with writer.simulation(name, len(batch)) if writer else nullcontext() as kept:
+            painted = paint(subject, name, batch, standard, kept)
+        enter(books, name, batch, standard, painted, others)
+        pace = (time.monotonic() - start) / i
+        left = f"{pace:.1f} s each  {pace * (len(source.simulations) - i):.0f} s left"
+        print(f"evaluate: {i}/{len(source.simulations)} simulations  {name}  {left}", flush=True)
+    return books
 
 
-def _members(manifest: Manifest, split: str, folder: Path) -> list[str]:
-    names = list(manifest.split[split])
-    if not names:
-        raise ValueError(f"{folder / 'manifest.json'}: expected simulations in the {split} split, found none")
-    return names
+def paint(subject: Subject, name: str, batch: Batch, standard: Standard, kept: Maps | None) -> Painted:
+    """The answers of `subject` to one simulation, map by map; all of them go to `kept` (D, n, C, P, P) if it is there.
+
+    ValueError for an answer of another shape or with a pixel that is not finite.
+    """
+    truth, apertures = standard.truth.maps, standard.apertures
+    calibration = Calibration(standard.truth.geometry, standard.shells)
+    one, mean = np.empty_like(truth), np.empty_like(truth)
+    places = []
+    for i in range(len(batch)):
+        draws = subject.draws(name, batch, i)
+        expected = (subject.n_draws, *truth.shape[1:])
+        if draws.shape != expected or not np.isfinite(draws).all():
+            got = "pixels that are not" if draws.shape == expected else str(draws.shape)
+            raise ValueError(f"painted map {i} of {name}: expected finite pixels of shape {expected}, got {got}")
+        one[i], mean[i] = draws[0], draws.mean(axis=0, dtype=np.float64)
+        if kept is not None:
+            kept[:, i] = draws
+        if subject.n_draws > 1:
+            rng = np.random.default_rng([TIES, int(batch.seeds[i])])
+            places.append(calibration.places(draws, truth[i], apertures.places[i], rng))
+    if not places:
+        return Painted(one, None, None)
+    return Painted(one, mean, np.sum(places, axis=0))
 
 
-def _check_fit(painter: Predictor, manifest: Manifest, config: Evaluate) -> None:
-    """ValueError if the maps are not of the kind the painter was trained on."""
-    for name in ("param_names", "pixel_size", "depth"):
-        trained, given = getattr(painter.meta, name), getattr(manifest, name)
-        same = trained == given if name == "param_names" else bool(np.isclose(trained, given, rtol=1e-3))
-        if not same:
-            raise ValueError(f"{config.data}: expected {name} {trained} as in {config.checkpoint}, got {given}")
+def enter(
+    books: Books,
+    name: str,
+    batch: Batch,
+    standard: Standard,
+    painted: Painted,
+    others: Sequence[baselines.Baseline],
+) -> None:
+    """Add one simulation to `books`."""
+    if books.sample is None:
+        first = (standard.dmo[0], painted.one[0], standard.truth.maps[0])
+        books.sample = Sample(name, *(maps.copy() for maps in first))
+    for statistic in standard.statistics:
+        if statistic.name in SHAPES:
+            books.truths[statistic.name].append(standard.measured[statistic.name])
+            books.axes[statistic.name] = statistic.axis
+    for method, maps in paintings(batch, painted, others):
+        ledger = books.ledgers.setdefault(method, Ledger())
+        ledger.entries.append(standard.entry(maps))
+        if method == PAINTER and painted.places is not None:
+            ledger.places.append(painted.places)
 
 
-def _compared(
-    painter: Predictor, others: Sequence[baselines.Baseline], config: Evaluate, names: Sequence[str]
-) -> dict[str, Comparison]:
-    """Every method on every simulation, one simulation in memory at a time."""
-    found: dict[str, list[Comparison]] = {name: [] for name in (PAINTER, *(other.name for other in others))}
-    for shard in (read_shard(config.data, name) for name in names):
-        dmo, edges = shard.inputs[:, 0], log_edges(shard.box_size, shard.inputs.shape[-1], config.n_bins)
-        painted = {PAINTER: _painted(painter, shard)} | {other.name: other(dmo, shard.params) for other in others}
-        for name, maps in painted.items():
-            one = metrics.compare(maps, shard.targets, dmo, box_size=shard.box_size, edges=edges)
-            found[name].append(one)
-    return {name: metrics.join(comparisons) for name, comparisons in found.items()}
+def paintings(batch: Batch, painted: Painted, others: Sequence[baselines.Baseline]) -> Iterator[tuple[str, NDArray]]:
+    """Every method by name and its maps, made when it is its turn."""
+    yield PAINTER, painted.one
+    if painted.mean is not None:
+        yield PAINTER_MEAN, painted.mean
+    dmo, params = batch.inputs[:, 0].numpy(), batch.params.numpy()
+    for other in others:
+        yield other.name, other(dmo, params)
 
 
-def _painted(painter: Predictor, shard: Shard) -> NDArray[np.float32]:
-    return painter(shard.inputs[:, 0], shard.params, pixel_size=shard.pixel_size)
-
-
-def _metrics(
-    config: Evaluate, painter: Predictor, manifest: Manifest, names: list[str], comparisons: Mapping[str, Comparison]
+def metrics(
+    config: Evaluate, subject: Subject, about: About, names: list[str], ledgers: Mapping[str, Ledger]
 ) -> dict[str, Any]:
-    half_nyquist = np.pi / manifest.pixel_size / 2
-    rows = [
-        _row(channel, method, comparison, half_nyquist)
-        for channel in TARGET_CHANNELS
-        for method, comparison in comparisons.items()
-    ]
+    """What metrics.json holds: a row a channel and method."""
+    half_nyquist = np.pi / about.pixel_size / 2
+    rows = []
+    for i, channel in enumerate(about.target_channels):
+        for method, ledger in ledgers.items():
+            scores = ledger.row(i, is_total=channel == "total", half_nyquist=half_nyquist)
+            rows.append({"name": f"{method} {channel}", "channel": channel, "method": method, **scores})
     return {
         **provenance(),
         "config": json.loads(config.model_dump_json()),
-        "checkpoint": {"step": painter.meta.step, "commit": painter.meta.commit},
-        "manifest": {"commit": manifest.commit, "pixel_size": manifest.pixel_size, "box_size": manifest.box_size},
+        "subject": {**subject.record(), "n_draws": subject.n_draws},
+        "data": about.model_dump(mode="json"),
         "split": config.split,
+        "channels": list(about.target_channels),
         "simulations": names,
         "half_nyquist": half_nyquist,
         "rows": rows,
     }
-
-
-def _row(channel: str, method: str, comparison: Comparison, half_nyquist: float) -> Row:
-    """The scores of one method for one channel; S(k) is a score of the total alone."""
-    i = TARGET_CHANNELS.index(channel)
-    suppression = metrics.suppression_error(comparison, k_max=half_nyquist, seed=SEED) if channel == "total" else None
-    found: dict[str, Estimate | None] = {
-        "power_error_k1": metrics.power_error(comparison, i, k_max=1.0, seed=SEED),
-        "power_error_k5": metrics.power_error(comparison, i, k_max=5.0, seed=SEED),
-        "power_error_half_nyquist": metrics.power_error(comparison, i, k_max=half_nyquist, seed=SEED),
-        "correlation": metrics.mean_correlation(comparison, i, k_max=half_nyquist, seed=SEED),
-        "suppression_error": suppression,
-        "mass_error": metrics.mass_error(comparison, i, seed=SEED),
-    }
-    scores = {score: None if estimate is None else asdict(estimate) for score, estimate in found.items()}
-    return {"name": f"{method} {channel}", "channel": channel, "method": method, **scores}
-
-
-def _verdict(channel: str, rows: Sequence[Row]) -> str:
-    held: dict[str, list[str]] = {}
-    for score in SCORES:
-        winner = best(rows, score)
-        if winner is not None:
-            held.setdefault(winner["method"], []).append(LABELS[score])
-    own = held.pop(PAINTER, [])
-    won = f"no baseline beats the painter in {', '.join(own)}" if own else "a baseline beats the painter in everything"
-    lost = [f"the {method} is best in {', '.join(labels)}" for method, labels in held.items()]
-    return f"{channel}: {'; '.join([won, *lost])}."
-
-
-def _table(result: Mapping[str, Any]) -> Table:
-    n, step = len(result["simulations"]), result["checkpoint"]["step"]
-    title = f"{n} {result['split']} simulations, checkpoint of step {step}, kN/2 = {result['half_nyquist']:.2f} h/Mpc"
-    caption = "0.018(4) is 0.018 ± 0.004, bootstrap standard error over simulations; * best of its channel"
-    table = Table(title=title, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for label in LABELS.values():
-        table.add_column(label.replace("\u00a0k", "\nk"), justify="right")
-    for channel in TARGET_CHANNELS:
-        rows = [row for row in result["rows"] if row["channel"] == channel]
-        table.add_row(f"[bold]{channel}[/bold]")
-        for row in rows:
-            cells = [_cell(row, score, best(rows, score) is row) for score in SCORES]
-            table.add_row(row["method"], *cells, end_section=row is rows[-1])
-    return table
-
-
-def _cell(row: Row, score: str, is_best: bool) -> str:
-    if row[score] is None:
-        return "- "
-    value, error = row[score]["value"], row[score]["standard_error"]
-    digits = 4 if score == "correlation" else 3 if value < 1 and error < 0.1 else 2
-    text = f"{value:.{digits}f}({round(error * 10**digits)})"
-    return f"[bold]{text}*[/bold]" if is_best else f"{text} "

@@ -17,12 +17,13 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from learn.curves import BLANK, PAINTER, Curves
+from learn.curves import BLANK, PAINTER, PAINTER_MEAN, Curves
 
 INK = "#16181d"
 RULE = "#b9bdc6"
 COLORS = {
     PAINTER: "#d1495b",
+    PAINTER_MEAN: "#8a4fa3",
     "identity": "#8d8d99",
     "amplitude filter": "#2f86c4",
     "pixel lookup": "#3f9b5f",
@@ -30,6 +31,7 @@ COLORS = {
 }
 DASHES: dict[str, Any] = {
     PAINTER: "-",
+    PAINTER_MEAN: (0, (7, 1.5)),
     "identity": (0, (1, 1.2)),
     "amplitude filter": (0, (5, 1.5)),
     "pixel lookup": (0, (5, 1.5, 1, 1.5)),
@@ -121,41 +123,75 @@ def draw_bar(axes: Axes, image: AxesImage, scale: Scale, *, vertical: bool = Fal
 
 def draw_ratio(axes: Axes, curves: Curves, i_channel: int) -> None:
     """P/P_true - 1 of every method for one channel: linear within 10 %, logarithmic beyond; 5 % shaded."""
+    for name, values in by_method(curves.methods, curves.ratio[:, :, i_channel]):
+        draw_band(axes, curves.k, values - 1, name)
+    error_axis(axes, "P / P(truth) − 1")
+    wavenumber_axis(axes, curves.k)
+
+
+def error_axis(axes: Axes, label: str) -> None:
+    """The axis of relative errors: linear within 10 %, logarithmic beyond; 5 % shaded."""
     axes.axhspan(-0.05, 0.05, color=RULE, alpha=0.25, lw=0)
     axes.axhline(0, color=INK, lw=0.8)
-    for name, values in _by_method(curves.methods, curves.ratio[:, :, i_channel]):
-        _draw_band(axes, curves.k, values - 1, name)
     axes.set_yscale("symlog", linthresh=0.1, linscale=1.6)
-    axes.set(ylim=RATIO_LIMITS, ylabel="P / P(truth) − 1")
+    axes.set(ylim=RATIO_LIMITS, ylabel=label)
     ticks = (-1, -0.1, -0.05, 0, 0.05, 0.1, 1, 10)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_yticks(ticks, labels=[percent(tick) for tick in ticks])
-    _finish(axes, curves)
 
 
 def draw_correlation(axes: Axes, curves: Curves, i_channel: int) -> None:
     """r(k) of every method for one channel, on an axis logarithmic in 1 - r: what is near 1 can be told apart."""
-    for name, values in _by_method(curves.methods, curves.correlation[:, :, i_channel]):
-        _draw_band(axes, curves.k, values, name)
+    for name, values in by_method(curves.methods, curves.correlation[:, :, i_channel]):
+        draw_band(axes, curves.k, values, name)
     axes.set_yscale("function", functions=(_from_correlation, _to_correlation))
     axes.set(ylim=CORRELATION_LIMITS, ylabel="r with the truth")
     ticks = (0, 0.5, 0.9, 0.99, 0.999, 1)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    _finish(axes, curves)
+    wavenumber_axis(axes, curves.k)
 
 
 def draw_suppression(axes: Axes, curves: Curves) -> None:
     """S(k) of the truth and of every method that paints structure."""
     axes.axhline(1, color=INK, lw=0.5, ls=":")
-    shown = [pair for pair in _by_method(curves.methods, curves.suppression) if pair[0] != BLANK]
+    shown = [pair for pair in by_method(curves.methods, curves.suppression) if pair[0] != BLANK]
     for name, values in shown:
-        _draw_band(axes, curves.k, values, name)
-    mean, low, high = curves.true_suppression
-    axes.fill_between(curves.k, low, high, color=INK, alpha=0.15, lw=0)
-    axes.plot(curves.k, mean, color=INK, lw=1.6, label="truth")
+        draw_band(axes, curves.k, values, name)
+    draw_truth(axes, curves.k, curves.true_suppression)
     axes.set(ylabel="S = P(total) / P(input)")
-    _finish(axes, curves)
+    wavenumber_axis(axes, curves.k)
+
+
+def by_method(methods: NDArray[np.str_], bands: NDArray) -> list[tuple[str, NDArray]]:
+    """(name, (3, ...)) of each method, the painter last so that it lies on top."""
+    pairs = [(str(name), bands[:, i]) for i, name in enumerate(methods)]
+    return sorted(pairs, key=lambda pair: pair[0] == PAINTER)
+
+
+def draw_band(axes: Axes, x: NDArray, values: NDArray, name: str) -> None:
+    """The mean of a method as a line in its colour, over its interval: values (3, K)."""
+    mean, low, high = values
+    color = COLORS[name]
+    axes.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+    axes.plot(x, mean, color=color, ls=DASHES[name], lw=2.2 if name == PAINTER else 1.4, label=name)
+
+
+def draw_truth(axes: Axes, x: NDArray, values: NDArray) -> None:
+    """The truth as a line in ink over its interval: values (3, K)."""
+    mean, low, high = values
+    axes.fill_between(x, low, high, color=INK, alpha=0.15, lw=0)
+    axes.plot(x, mean, color=INK, lw=1.6, label="truth")
+
+
+def wavenumber_axis(axes: Axes, k: NDArray) -> None:
+    """The logarithmic axis of k, the same in every panel."""
+    low, high = k[0] * 0.93, k[-1] * 1.07
+    axes.set(xscale="log", xlim=(low, high), xlabel="k [h/Mpc]")
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+    axes.xaxis.set(major_locator=FixedLocator(ticks), major_formatter=FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.6)
 
 
 def spectra_figure(draw: Any, curves: Curves, *, title: str) -> Figure:
@@ -253,28 +289,6 @@ def _from_correlation(r: NDArray) -> NDArray:
 
 def _to_correlation(y: NDArray) -> NDArray:
     return 1 + NEAR_ONE - 10.0 ** -np.asarray(y, float)
-
-
-def _by_method(methods: NDArray[np.str_], bands: NDArray) -> list[tuple[str, NDArray]]:
-    """(name, (3, K)) of each method, the painter last so that it lies on top."""
-    pairs = [(str(name), bands[:, i]) for i, name in enumerate(methods)]
-    return sorted(pairs, key=lambda pair: pair[0] == PAINTER)
-
-
-def _draw_band(axes: Axes, k: NDArray, values: NDArray, name: str) -> None:
-    mean, low, high = values
-    color = COLORS[name]
-    axes.fill_between(k, low, high, color=color, alpha=0.2, lw=0)
-    axes.plot(k, mean, color=color, ls=DASHES[name], lw=2.2 if name == PAINTER else 1.4, label=name)
-
-
-def _finish(axes: Axes, curves: Curves) -> None:
-    """The wavenumber axis, the same in every panel."""
-    axes.set(xscale="log", xlim=(curves.k[0] * 0.93, curves.k[-1] * 1.07), xlabel="k [h/Mpc]")
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if curves.k[0] * 0.93 <= tick <= curves.k[-1] * 1.07]
-    axes.xaxis.set(major_locator=FixedLocator(ticks), major_formatter=FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.6)
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import wandb
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.image import imread
 from torch.utils.tensorboard import SummaryWriter
 
 from configs import Train, provenance
@@ -49,7 +49,7 @@ class Tracker:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Write the numbers of a step."""
-        self._lines.write(json.dumps({"step": step, **metrics}) + "\n")
+        self._lines.write(json.dumps({"step": step, "time": time.time(), **metrics}) + "\n")
         self._lines.flush()
         for key, value in metrics.items():
             self._tensorboard.add_scalar(key, value, step)
@@ -59,9 +59,10 @@ class Tracker:
         """Keep a picture of a step."""
         drawn = io.BytesIO()
         figure.savefig(drawn, dpi=FIGURE_DPI, format="png")
-        image = Image.open(drawn).convert("RGB")
-        self._tensorboard.add_image("specimen", np.asarray(image), step, dataformats="HWC")
-        self._wandb.log({"specimen": wandb.Image(image)}, step=step)
+        drawn.seek(0)
+        pixels = (imread(drawn, format="png")[..., :3] * 255).round().astype(np.uint8)  # (H, W, RGB)
+        self._tensorboard.add_image("specimen", pixels, step, dataformats="HWC")
+        self._wandb.log({"specimen": wandb.Image(pixels)}, step=step)
 
     def keep(self, folder: Path) -> None:
         """Keep the model in `folder` as an artifact of the run."""

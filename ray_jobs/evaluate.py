@@ -1,4 +1,4 @@
-"""Judgement of a checkpoint on held-out simulations, as a task of the cluster."""
+"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import ray
 from configs import Evaluate
 from configs.command import command
 from learn.evaluate import evaluate as judge
-from learn.evaluate import show
+from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
 
 def evaluate(config: Evaluate) -> None:
-    """Write metrics.json and the figures to `config.out`."""
+    """Write the page, metrics.json and the figures to `config.out`."""
     connect()
     start = time.monotonic()
     result = ray.get(ray.remote(judge_single_threaded).options(num_cpus=1, max_retries=2).remote(config))

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from configs import provenance
 from configs.files import replacing
 from learn import curves, figures
-from learn.curves import PAINTER, Curves
-from learn.evaluate import LABELS, SCORES, best, verdicts
+from learn.curves import OURS, PAINTER, Curves
 from learn.figures import Scale, density_scale, difference_scale
+from learn.scores.score import BY_NAME, PRINTED, best
+from learn.table import subject
+from learn.verdicts import verdicts
 from serve.render import WIDE_CURVE_SIZE, curve_panel, map_panel, swatch
 from sim.shards import TARGET_CHANNELS, UNIT
 
@@ -31,11 +33,7 @@ HELD_OUT, SNAPSHOT = (
     ("input", "painted", "truth", "local", "simulation", "box_size"),
     ("input", "painted", "local", "box_size", "name"),
 )
-HEADLINES = {
-    "power_error_k5": "error of the total P(k), k < 5 h/Mpc",
-    "correlation": "mean r(k) of the total, to half the Nyquist frequency",
-    "suppression_error": "largest error of S(k), to half the Nyquist frequency",
-}
+HEADLINES = ("power_error_k5", "correlation", "suppression_error")
 
 Arrays = Mapping[str, NDArray]
 
@@ -110,6 +108,7 @@ def page(findings: Findings) -> str:
         table=_table(findings.metrics["rows"]),
         verdicts=verdicts(findings.metrics["rows"]),
         metrics=findings.metrics,
+        subject=subject(findings.metrics["subject"]),
         steps=_timed(findings.steps),
     )
 
@@ -256,38 +255,27 @@ def _headlines(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     """The painter's scores for the total matter, each beside the best baseline's."""
     total = [row for row in rows if row["channel"] == "total"]
     own = next(row for row in total if row["method"] == PAINTER)
-    others = [row for row in total if row["method"] != PAINTER]
+    others = [row for row in total if row["method"] not in OURS]
     found = []
-    for score, meaning in HEADLINES.items():
+    for score in (BY_NAME[name] for name in HEADLINES):
         rival = best(others, score)
-        if own[score] is not None and rival is not None:
-            beside = f"{rival['method']}: {_score(rival, score)}"
-            found.append({"value": _score(own, score), "meaning": meaning, "beside": beside})
+        if own[score.name] is not None and rival is not None:
+            beside = f"{rival['method']}: {score.shown(rival, error=False)}"
+            value = score.shown(own, error=False)
+            found.append({"value": value, "meaning": f"{score.meaning}, total matter", "beside": beside})
     return found
 
 
 def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Headings, and for each channel its rows of (text, is the best of the channel)."""
+    """Headings and meanings, and for each channel its rows of (text, is the best of the channel)."""
     channels = {}
     for channel in TARGET_CHANNELS:
         own = [row for row in rows if row["channel"] == channel]
-        winners = {score: best(own, score) for score in SCORES}
+        winners = {score.name: best(own, score) for score in PRINTED}
         channels[channel] = [
-            (row["method"], [(_score(row, score, error=True), winners[score] is row) for score in SCORES])
-            for row in own
+            (row["method"], [(score.shown(row), winners[score.name] is row) for score in PRINTED]) for row in own
         ]
-    return {"headings": [LABELS[score] for score in SCORES], "channels": channels}
-
-
-def _score(row: Mapping[str, Any], score: str, *, error: bool = False) -> str:
-    """A share in percent, a correlation as it is; with its standard error if asked."""
-    if row[score] is None:
-        return "–"
-    value, deviation = row[score]["value"], row[score]["standard_error"]
-    if score == "correlation":
-        return f"{value:.4f} ± {deviation:.4f}" if error else f"{value:.4f}"
-    digits = 2 if value < 0.1 else 1
-    return f"{100 * value:.{digits}f} ± {100 * deviation:.{digits}f} %" if error else f"{100 * value:.{digits}f} %"
+    return {"scores": PRINTED, "channels": channels}
 
 
 def _timed(steps: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ OURS = {"configs", "sim", "learn", "serve", "ray_jobs"}
 COMMAND_LINE = {"typer", "rich"}
 CONFIGS = {"pydantic", "omegaconf", "yaml"}
 SIM = CONFIGS | {"numpy", "scipy", "numba", "h5py", "astropy", "camb", "lenstronomy"}
-LEARN = SIM | {"torch", "safetensors", "wandb", "tensorboard", "torchmetrics", "matplotlib"}
-SERVE = LEARN | {"fastapi", "starlette", "uvicorn", "PIL", "plotly", "jinja2", "textual"}
+LEARN = SIM | {"torch", "safetensors", "wandb", "tensorboard", "torchmetrics", "matplotlib", "jinja2"}
+SERVE = LEARN | {"fastapi", "starlette", "uvicorn", "PIL", "plotly", "textual"}
 RAY_JOBS = LEARN | {"ray", "httpx", "optuna"}
 ROOMS = {
     "configs": (set(), CONFIGS),

@@ -18,14 +18,14 @@ PARAMS = {"omega_m": 0.3, "omega_b": 0.05, "sigma8": 0.8, "log10_m_c": 13.3}
 def untrained(folder: Path, net: UNet, *, seed: int = 0) -> Path:
     """Write a checkpoint of `net` with random weights, none of them zero, to `folder`; the folder."""
     config = Train(data=folder / "pairs", out=folder.parent, net=net, n_steps=1, batch_size=1)
+    values = tuple(PARAMS.values())
     normalizer = Normalizer(
         inputs=LogScale(x0=(2e12,), mean=(0.3,), std=(0.2,)),
         targets=LogScale(x0=(2e12, 3e11, 5e9), mean=(0.3,) * 3, std=(0.2,) * 3),
-        params=LinearScale(mean=tuple(PARAMS.values()), std=(0.05, 0.01, 0.05, 0.3)),
+        params=LinearScale(mean=values, std=(0.05, 0.01, 0.05, 0.3), low=values, high=values),
     )
     meta = Meta(
         format=checkpoint.FORMAT,
-        method="regression",
         config=config,
         normalizer=normalizer,
         input_channels=("dmo",),
@@ -35,14 +35,16 @@ def untrained(folder: Path, net: UNet, *, seed: int = 0) -> Path:
         box_size=32.0,
         depth=32.0,
         param_names=tuple(PARAMS),
-        param_defaults=tuple(PARAMS.values()),
-        manifest_sha256="0" * 64,
+        param_defaults=values,
+        periodic=True,
+        data_sha256="0" * 64,
         commit="untrained",
         step=0,
         metrics={},
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        module = METHODS["regression"](config, normalizer, meta.param_names).build()
-        state = {name: x + 0.02 * torch.randn(x.shape) for name, x in module.state_dict().items()}
-    return checkpoint.save(folder, meta, raw={}, ema=state, resume={})
+        nets = METHODS["regression"](config, normalizer, meta).build()
+        for parameter in nets["painter"].parameters():
+            parameter.data += 0.02 * torch.randn(parameter.shape)
+    return checkpoint.save(folder, meta, raw={}, ema=nets, resume={})

@@ -1,25 +1,40 @@
+"""The judge: a painter that knows the truth, one that draws, a folder of predictions, and a trained checkpoint."""
+
 from __future__ import annotations
 
-import io
+import base64
 import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from configs import Evaluate
-from learn import baselines, curves, evaluate
+from configs import Evaluate, PairShards, Train
+from learn import baselines, curves, evaluate, subjects
+from learn.data import About, Batch
+from learn.scores.score import SCORES
+from learn.sources import open_source
+from learn.train import fit
 from sim import shards
 from sim.shards import PARAM_NAMES
 
 BOX_SIZE = 16.0
 N = 32
 SPLIT = {"train": ("box_0000", "box_0001", "box_0002"), "validation": ("box_0003",), "test": ("box_0004", "box_0005")}
-FILES = ("metrics.json", "curves.npz", "power.png", "correlation.png", "suppression.png", "maps.png")
+BASELINES = ("identity", "blank", "amplitude filter", "pixel lookup")
+CHANNELS = ("total", "gas", "stars")
+PICTURES = (
+    *("power", "correlation", "suppression", "pdf", "peaks", "minkowski", "bispectrum", "scattering"),
+    *("apertures", "maps"),
+)
+FILES = ("evaluation.html", "metrics.json", "curves.npz", *(f"{name}.png" for name in PICTURES))
 
 
 def shard(name: str) -> shards.Shard:
@@ -63,27 +78,44 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass
 class Oracle:
-    """A painter that knows the truth of every input it may be asked about, times `factor`."""
+    """A painter that knows the truth of every input it may be asked about, times `factor`; draws differ by `spread`."""
 
-    def __init__(self, factor: float = 1.0, **meta: Any) -> None:
+    factor: float = 1.0
+    spread: float = 0.0
+    changes: Sequence[tuple[str, Any]] = ()
+
+    @property
+    def is_stochastic(self) -> bool:
+        return self.spread > 0
+
+    @property
+    def meta(self) -> Any:
         kind = {"param_names": PARAM_NAMES, "pixel_size": BOX_SIZE / N, "depth": BOX_SIZE, "step": 7, "commit": "abc"}
-        self.meta = SimpleNamespace(**(kind | meta))
-        self.factor = factor
+        channels = {"input_channels": shards.INPUT_CHANNELS, "target_channels": shards.TARGET_CHANNELS}
+        return SimpleNamespace(**(kind | channels | dict(self.changes)))
 
-    def __call__(self, maps: NDArray, params: NDArray, pixel_size: float) -> NDArray:
+    def draws(self, maps: NDArray, params: NDArray, n: int, *, pixel_size: float, seed: int) -> NDArray:
         assert pixel_size == BOX_SIZE / N
         assert params.shape == (len(maps), len(PARAM_NAMES))
         known = {one.tobytes(): truth for name in SPLIT["test"] for one, truth in paired(shard(name))}
-        return np.stack([self.factor * known[one.tobytes()] for one in maps])
+        truth = np.stack([self.factor * known[one.tobytes()] for one in maps])
+        noise = np.random.default_rng(seed).normal(0, 1, size=(n, *truth.shape[:2], 1, 1))
+        return (truth * np.exp(self.spread * noise)).astype(np.float32)
 
 
 def paired(held: shards.Shard) -> list[tuple[NDArray, NDArray]]:
-    return list(zip(held.inputs[:, 0], held.targets, strict=True))
+    return list(zip(held.inputs, held.targets, strict=True))
 
 
 def use(monkeypatch: pytest.MonkeyPatch, painter: Oracle) -> None:
-    monkeypatch.setattr(evaluate, "Predictor", SimpleNamespace(load=lambda _: painter))
+    monkeypatch.setattr(subjects, "Predictor", SimpleNamespace(load=lambda _: painter))
+
+
+def config(pairs: Path, out: Path, **changes: Any) -> Evaluate:
+    subject = {} if "predictions" in changes else {"checkpoint": out / "checkpoint"}
+    return Evaluate(data=PairShards(folder=pairs), out=out, n_bins=8, **(subject | changes))
 
 
 @pytest.fixture(scope="module")
@@ -91,95 +123,185 @@ def judged(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
     out = tmp_path_factory.mktemp("judged") / "evaluation"
     with pytest.MonkeyPatch.context() as monkeypatch:
         use(monkeypatch, Oracle())
-        return evaluate.evaluate(Evaluate(checkpoint=out, data=pairs, out=out, n_bins=8)), out
+        return evaluate.evaluate(config(pairs, out)), out
 
 
 def row(result: dict[str, Any], name: str) -> dict[str, Any]:
     return next(row for row in result["rows"] if row["name"] == name)
 
 
-def test_the_truth_itself_is_perfect_and_every_baseline_is_beside_it(judged: tuple[dict[str, Any], Path]) -> None:
+def test_the_truth_itself_is_perfect_in_every_score_and_every_baseline_is_beside_it(
+    judged: tuple[dict[str, Any], Path],
+) -> None:
     result, _ = judged
-    for channel in ("total", "gas", "stars"):
+    for channel in CHANNELS:
         perfect = row(result, f"painter {channel}")
-        assert perfect["correlation"]["value"] == pytest.approx(1)
-        assert perfect["mass_error"]["value"] == pytest.approx(0, abs=1e-6)
-        for score in ("power_error_k1", "power_error_k5", "power_error_half_nyquist"):
-            assert perfect[score]["value"] == pytest.approx(0, abs=1e-10)
-        for method in ("identity", "blank", "amplitude filter", "pixel lookup"):
-            assert row(result, f"{method} {channel}")["correlation"]["value"] < 1
+        for score in SCORES:
+            assert score.name in perfect
+            if perfect[score.name] is not None and score.ideal is not None and score.name != "mass_conservation":
+                assert perfect[score.name]["value"] == pytest.approx(score.ideal, abs=1e-5), score.name
+        for method in BASELINES:
+            other = row(result, f"{method} {channel}")
+            assert other["correlation"]["value"] < 1
+            assert other["scattering"]["value"] > 0
     assert row(result, "identity total")["suppression_error"]["value"] > 0.01
     assert row(result, "identity gas")["suppression_error"] is None
+    assert row(result, "identity total")["mass_conservation"]["value"] < 1e-6
+    known = {name for name, value in row(result, "painter total").items() if isinstance(value, dict)}
+    assert {
+        "pdf",
+        "minkowski",
+        "bispectrum",
+        "scattering",
+        "aperture_bias_1",
+        "ssim",
+        "psnr",
+        "power_worst_k5",
+    } <= known
 
 
-def test_everything_is_on_disk_and_says_where_it_is_from(judged: tuple[dict[str, Any], Path]) -> None:
+def test_a_painter_of_one_answer_has_no_coverage_and_no_mean(judged: tuple[dict[str, Any], Path]) -> None:
+    result, _ = judged
+    assert {one["method"] for one in result["rows"]} == {"painter", *BASELINES}
+    assert row(result, "painter gas")["coverage_68_pixels"] is None
+
+
+def test_everything_is_on_disk_and_says_where_it_is_from(judged: tuple[dict[str, Any], Path], pairs: Path) -> None:
     result, out = judged
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     kept = json.loads((out / "metrics.json").read_text())
     assert kept == result
-    assert kept["checkpoint"] == {"step": 7, "commit": "abc"}
+    assert kept["subject"] == {
+        "kind": "checkpoint",
+        "where": str(out / "checkpoint"),
+        "step": 7,
+        "commit": "abc",
+        "n_draws": 1,
+    }
+    assert kept["data"]["data_sha256"] == shards.file_hash(pairs / "manifest.json")
     assert kept["simulations"] == list(SPLIT["test"])
     assert Evaluate.model_validate_json(json.dumps(kept["config"])).n_bins == 8
-    drawn = curves.load(out / "curves.npz")
+
+
+def test_curves_are_kept_and_read(judged: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    drawn = curves.load(judged[1] / "curves.npz")
     np.testing.assert_allclose(drawn.ratio[0, 0], 1, rtol=1e-10)
     np.testing.assert_array_equal(drawn.suppression[:, 0], drawn.true_suppression)
     assert drawn.ratio.shape == (3, 5, 3, len(drawn.k))
+    for name in curves.SHAPES:
+        shape = drawn.shapes[name]
+        np.testing.assert_array_equal(shape.painted[:, 0], shape.truth)
+        assert shape.painted.shape[-1] == len(shape.axis)
+        assert np.all((shape.error[:, 0] == 0) | np.isnan(shape.error[:, 0]))
+    np.savez(tmp_path / "curves.npz", k=drawn.k)
+    with pytest.raises(ValueError, match=r"curves\.npz: expected the array"):
+        curves.load(tmp_path / "curves.npz")
+
+
+def test_the_page_is_one_file_with_every_score_and_picture(judged: tuple[dict[str, Any], Path]) -> None:
+    result, out = judged
+    page = (out / "evaluation.html").read_text()
+    embedded = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert {base64.b64decode(one) for one in embedded} == {path.read_bytes() for path in out.glob("*.png")}
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    for score in SCORES:
+        if any(one[score.name] is not None for one in result["rows"]):
+            assert score.heading.replace("<", "&lt;") in page
+    assert "Weak scores" in page
+    assert result["data"]["data_sha256"] in page
+    assert page.count('class="best"') > 20
 
 
 def test_the_same_maps_give_the_same_scores(
     judged: tuple[dict[str, Any], Path], pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, Oracle())
-    again = evaluate.judge(Evaluate(checkpoint=tmp_path, data=pairs, out=tmp_path, n_bins=8))
-    assert again.metrics["rows"] == judged[0]["rows"]
+    assert evaluate.judge(config(pairs, tmp_path)).metrics["rows"] == judged[0]["rows"]
 
 
-def test_the_last_line_is_json_and_the_table_names_every_method(judged: tuple[dict[str, Any], Path]) -> None:
-    output = io.StringIO()
-    evaluate.show(judged[0], output)
-    lines = output.getvalue().rstrip().splitlines()
-    line = json.loads(lines[-1])
-    assert line["benchmark"] == "evaluate"
-    assert line["rows"] == judged[0]["rows"]
-    for method in ("painter", "identity", "blank", "amplitude filter", "pixel lookup"):
-        assert any(text.split("  ")[0].strip() == method for text in lines[:-1])
-    assert not any("…" in text for text in lines)
+def test_a_line_is_printed_for_each_simulation(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, Oracle())
+    evaluate.judge(config(pairs, tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.match(r"evaluate: (\d)/2 simulations  (\w+)  .* s left", line).groups() for line in lines] == [  # type: ignore[union-attr]
+        ("1", "box_0004"),
+        ("2", "box_0005"),
+    ]
 
 
 def test_the_baselines_see_the_training_split_alone(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, Oracle())
-    seen: list[str] = []
+    seen: list[NDArray] = []
 
-    def fit(simulations: Iterator[shards.Shard], names: Sequence[str]) -> list[baselines.Baseline]:
+    def fitted(simulations: Iterator[Batch], names: Sequence[str], channels: Sequence[str]) -> list[baselines.Baseline]:
         held = list(simulations)
-        seen.extend(one.simulation for one in held)
-        return baselines.fit(held, names)
+        seen.extend(one.inputs.numpy() for one in held)
+        return baselines.fit(held, names, channels)
 
-    monkeypatch.setattr(evaluate, "baselines", SimpleNamespace(fit=fit))
-    evaluate.judge(Evaluate(checkpoint=tmp_path, data=pairs, out=tmp_path, n_bins=8))
-    assert tuple(seen) == SPLIT["train"]
-
-
-def test_the_best_has_the_smallest_error_and_the_largest_correlation() -> None:
-    def scored(method: str, value: float | None) -> dict[str, Any]:
-        cell = None if value is None else {"value": value, "standard_error": 0.0}
-        return {"method": method, "correlation": cell, "mass_error": cell}
-
-    rows = [scored("a", 0.5), scored("b", 0.9), scored("c", 0.5 - 1e-9), scored("d", None)]
-    assert evaluate.best(rows, "correlation") is rows[1]
-    assert evaluate.best(rows, "mass_error") is rows[0]
-    assert evaluate.best(rows[3:], "mass_error") is None
+    monkeypatch.setattr(evaluate, "baselines", SimpleNamespace(fit=fitted))
+    evaluate.judge(config(pairs, tmp_path))
+    assert len(seen) == len(SPLIT["train"])
+    for maps, name in zip(seen, SPLIT["train"], strict=True):
+        np.testing.assert_array_equal(maps, shard(name).inputs)
 
 
-def test_it_says_so_where_a_baseline_wins(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, Oracle(factor=1.5))
-    result = evaluate.judge(Evaluate(checkpoint=tmp_path, data=pairs, out=tmp_path, n_bins=8)).metrics
-    total = evaluate.verdicts(result["rows"])[0]
-    won, *lost = total.split(";")
-    assert "no baseline beats the painter in" in won
-    assert any(sentence.rstrip(".").endswith(f"is best in {evaluate.LABELS['mass_error']}") for sentence in lost)
+@pytest.fixture(scope="module")
+def drawn(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """The judgement of a painter that draws, with its predictions kept."""
+    out = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use(monkeypatch, Oracle(spread=0.1))
+        kept = config(pairs, out / "evaluation", save_predictions=out / "kept", n_draws=6)
+        return evaluate.evaluate(kept), out
+
+
+def test_a_painter_that_draws_is_judged_by_one_draw_by_the_mean_and_by_its_coverage(
+    drawn: tuple[dict[str, Any], Path],
+) -> None:
+    result, out = drawn
+    assert [one["method"] for one in result["rows"][:3]] == ["painter", "painter mean", "identity"]
+    one, mean = (row(result, f"{method} gas") for method in ("painter", "painter mean"))
+    assert mean["mass_error"]["value"] < one["mass_error"]["value"]
+    for quantity in ("pixels", "apertures", "power"):
+        narrow, wide = (one[f"coverage_{share}_{quantity}"]["value"] for share in (68, 95))
+        assert 0 <= narrow <= wide <= 1
+    assert mean["coverage_68_pixels"] is None
+    assert (out / "evaluation" / "coverage.png").is_file()
+    assert "Calibration of the draws" in (out / "evaluation" / "evaluation.html").read_text()
+
+
+def test_kept_predictions_are_judged_alike(drawn: tuple[dict[str, Any], Path], pairs: Path, tmp_path: Path) -> None:
+    result, out = drawn
+    kept = np.load(out / "kept" / "box_0004.npy", allow_pickle=False)
+    assert kept.shape == (6, 2, 3, N, N)
+    again = evaluate.judge(config(pairs, tmp_path, predictions=out / "kept")).metrics
+    assert again["rows"] == result["rows"]
+    assert again["subject"]["kind"] == "predictions"
+    assert again["subject"]["n_draws"] == 6
+
+
+def test_predictions_of_one_answer_make_the_same_round(
+    pairs: Path, tmp_path: Path, judged: tuple[dict[str, Any], Path]
+) -> None:
+    for name in SPLIT["test"]:
+        np.save(tmp_path / f"{name}.npy", shard(name).targets)
+    found = evaluate.judge(config(pairs, tmp_path / "out", predictions=tmp_path)).metrics
+    assert found["rows"] == judged[0]["rows"]
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_pixel_that_is_not_finite_is_refused_with_its_map(broken: float, pairs: Path, tmp_path: Path) -> None:
+    for name in SPLIT["test"]:
+        maps = shard(name).targets.copy()
+        maps[1, 2, 5, 5] = broken
+        np.save(tmp_path / f"{name}.npy", maps)
+    with pytest.raises(ValueError, match="painted map 1 of box_0004: expected finite pixels"):
+        evaluate.judge(config(pairs, tmp_path / "out", predictions=tmp_path))
 
 
 def test_an_empty_split_is_named(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,15 +309,88 @@ def test_an_empty_split_is_named(pairs: Path, tmp_path: Path, monkeypatch: pytes
     manifest = json.loads((pairs / "manifest.json").read_text())
     manifest["split"]["test"] = []
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match=r"manifest\.json: expected simulations in the test split"):
-        evaluate.evaluate(Evaluate(checkpoint=tmp_path, data=tmp_path, out=tmp_path / "out"))
+    with pytest.raises(ValueError, match=r"manifest\.json: maps in the test split, found none"):
+        evaluate.evaluate(config(tmp_path, tmp_path / "out"))
 
 
-@pytest.mark.parametrize(("key", "value"), [("pixel_size", 0.25), ("depth", 8.0), ("param_names", ("omega_m",))])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("pixel_size", 0.25), ("depth", 8.0), ("param_names", ("omega_m",)), ("input_channels", ("dmo", "wide"))],
+)
 def test_a_painter_of_other_maps_is_refused(
     key: str, value: Any, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, Oracle(**{key: value}))
+    use(monkeypatch, Oracle(changes=[(key, value)]))
     with pytest.raises(ValueError, match=f"expected {key}"):
-        evaluate.evaluate(Evaluate(checkpoint=tmp_path, data=pairs, out=tmp_path / "out"))
+        evaluate.evaluate(config(pairs, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_maps_that_do_not_wrap_are_judged_under_a_window(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged: tuple[dict[str, Any], Path]
+) -> None:
+    def opened(data: Any, split: Any) -> Any:
+        source = open_source(data, split)
+        source.about = source.about.model_copy(update={"periodic": False})
+        return source
+
+    monkeypatch.setattr(evaluate, "open_source", opened)
+    use(monkeypatch, Oracle())
+    found = evaluate.judge(config(pairs, tmp_path)).metrics
+    assert row(found, "painter total")["power_worst_k5"]["value"] == pytest.approx(0, abs=1e-9)
+    for name in ("correlation", "minkowski", "scattering", "bispectrum"):
+        assert row(found, "identity gas")[name]["value"] != row(judged[0], "identity gas")[name]["value"]
+
+
+def test_total_comes_first() -> None:
+    about = About(
+        input_channels=("dmo",),
+        target_channels=("gas", "total"),
+        unit="u",
+        pixel_size=0.5,
+        box_size=16.0,
+        depth=16.0,
+        periodic=True,
+        param_names=(),
+        data_sha256="a",
+    )
+    with pytest.raises(ValueError, match="total as the first of the channels, got gas, total"):
+        evaluate.refuse_without_total(about)
+
+
+@pytest.mark.parametrize("method", ["regression", {"kind": "stochastic", "n_noise": 2, "pools": (1, 4)}])
+def test_a_trained_checkpoint_is_judged(method: Any, toy_train: Train, tmp_path: Path) -> None:
+    run = Train.model_validate(toy_train.model_dump() | {"method": method, "n_steps": 2})
+    for _ in fit(run):
+        pass
+    judging = Evaluate(
+        checkpoint=run.out / "final",
+        data=run.data,
+        out=tmp_path / "out",
+        n_bins=5,
+        n_draws=4,
+        save_predictions=tmp_path,
+    )
+    judgement = evaluate.judge(judging)
+    methods = {one["method"] for one in judgement.metrics["rows"]}
+    assert ("painter mean" in methods) == (method != "regression")
+    conserved = row(judgement.metrics, "painter total")["mass_conservation"]["value"]
+    assert conserved < 1e-5
+    kept = evaluate.judge(
+        judging.model_copy(update={"checkpoint": None, "predictions": tmp_path, "save_predictions": None})
+    )
+    assert kept.metrics["rows"] == judgement.metrics["rows"]
+
+
+def test_no_memory_is_kept_of_a_simulation(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only curves and numbers stay, of which none is as large as a map."""
+    use(monkeypatch, Oracle(spread=0.1))
+    source = open_source(PairShards(folder=pairs), "test")
+    judging = config(pairs, tmp_path, n_draws=4)
+    books = evaluate.measured(judging, source, subjects.open_subject(judging, source), evaluate.fitted(judging))
+    for ledger in books.ledgers.values():
+        arrays = [value for entry in ledger.entries for value in (*entry.measured.values(), *entry.scores.values())]
+        assert max(array.size for array in (*arrays, *ledger.places)) < N * N
+        assert all(array.base is None or array.base.size < 3 * N * N for array in arrays)
+    assert isinstance(books.sample, evaluate.Sample)
+    assert not isinstance(books.sample.truth, torch.Tensor)

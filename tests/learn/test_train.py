@@ -12,6 +12,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from configs import Optimizer, PairShards, Train
@@ -259,6 +261,24 @@ def test_numbers_of_a_run_are_kept_and_a_resumed_run_does_not_repeat_them(toy_tr
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert all(line["train/maps_per_s"] > 0 for line in lines)
     assert len(list((toy_train.out / "tensorboard").glob("events.out.tfevents.*"))) == 2
+
+
+def test_a_run_keeps_a_picture_of_every_validation_and_the_model(
+    toy_train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    list(tracked(fit(toy_train), toy_train))
+    (run,) = (toy_train.out / "wandb").glob("offline-run-*")
+    pictures = sorted((run / "files" / "media" / "images").glob("specimen_*.png"))
+    assert len(pictures) == 3
+    assert imread(pictures[0]).std() > 0.1
+    events = EventAccumulator(str(toy_train.out / "tensorboard"))
+    events.Reload()
+    assert [image.step for image in events.Images("specimen")] == [2, 4, 6]
+    written = next(run.glob("run-*.wandb")).read_bytes()
+    assert b"weights.safetensors" in written
+    assert b"maps_per_s" in written
 
 
 def test_weights_and_biases_writes_an_offline_run(toy_train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
