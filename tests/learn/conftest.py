@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from camels_like import write_suite
 
-from configs import Optimizer, Train, UNet
-from sim import shards
+from configs import Camels, Cutouts, Optimizer, Train, UNet
+from sim import halosets, shards, vdm_bind
 
 BOX_SIZE, N_PIXELS, N_MAPS = 8.0, 16, 3
 SPLIT = {"train": ("box_0000", "box_0001", "box_0004"), "validation": ("box_0003",), "test": ("box_0002",)}
@@ -90,3 +91,24 @@ def toy_train(toy_pairs: Path, tmp_path: Path) -> Train:
         validate_every=2,
         seed=3,
     )
+
+
+@pytest.fixture(scope="session")
+def halo_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four simulations of CAMELS-like boxes cut out as they lie: read it, never write it."""
+    suite = write_suite(tmp_path_factory.mktemp("suite"), n_sims=4)
+    source = Camels(
+        kind="camels", dmo=suite.dmo, hydro=suite.hydro, catalogs=suite.catalogs, parameters=suite.parameters
+    )
+    out = tmp_path_factory.mktemp("halos")
+    shape: dict[str, Any] = {"n_pixels": 16, "samples_per_shard": 5, "split": (0.5, 0.25, 0.25), "orientation": "none"}
+    assert len(list(halosets.produce(Cutouts(product="cutouts", source=source, out=out, **shape)))) == 4
+    return out
+
+
+@pytest.fixture(scope="session")
+def vdm_folder(halo_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same set in the files of VDM-BIND."""
+    out = tmp_path_factory.mktemp("npz")
+    assert sum(vdm_bind.export(halo_set, out)) > 0
+    return out
