@@ -45,13 +45,17 @@ class Space:
 
 def load_space(model: type[Frozen], path: str | Path, overrides: Sequence[str] = ()) -> Space:
     """The space in a YAML file; ConfigError unless every choice and both ends of every interval are valid."""
-    tree = merged(path, overrides)
-    space = Space(tree, dict(find(tree, str(path))))
+    return space_of(model, merged(path, overrides), str(path))
+
+
+def space_of(model: type[Frozen], tree: dict[str, Any], where: str) -> Space:
+    """`tree` as a space; ConfigError naming `where` unless every choice and both ends of every interval are valid."""
+    space = Space(tree, dict(find(tree, where)))
     first = {key: distribution.values[0] for key, distribution in space.distributions.items()}
     for key, distribution in space.distributions.items():
         for value in distribution.values:
-            space.at(model, {**first, key: value}, str(path))
-    space.at(model, first, str(path))
+            space.at(model, {**first, key: value}, where)
+    space.at(model, first, where)
     return space
 
 

@@ -14,6 +14,7 @@ from configs.command import add, user_errors
 from learn import checkpoint, release
 from learn.evaluate import evaluate
 from learn.preview import write_preview
+from learn.restore import restored, stored
 from learn.table import show
 from learn.track import tracked
 from learn.train import fit, is_complete
@@ -23,18 +24,18 @@ PROG = "python -m learn"
 
 def train(config: Train) -> None:
     """Train on this machine, with a progress bar, from the last checkpoint if there is one."""
-    console = Console()
+    console, resume = Console(), restored(config)
     if is_complete(config):
         console.print(f"train: {config.out / 'final'} is there already, nothing to do")
         return
-    before = checkpoint.latest_step(config.out)
+    before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
-        steps = fit(config, resume=checkpoint.latest(config.out))
-        for progress in tracked(steps, config, start_step=before):
+        steps = fit(config, resume=resume)
+        for progress in stored(tracked(steps, config, start_step=before), config):
             bar.update(task, completed=progress.step, description=f"loss {progress.metrics.get('train/loss', 0):.4f}")
             if progress.checkpoint:
                 bar.console.print(judgement(progress.step, progress.metrics))
