@@ -120,7 +120,7 @@ def test_the_coverage_is_printed_beside_the_nominal_one_of_a_painter_that_draws(
         ("power_error_k5", 0.0183, 0.004, "1.83(40) "),
         ("power_error_k5", 0.412, 0.05, "41(5) "),
         ("power_bias_k5", -0.001, 0.012, "0(1) "),
-        ("correlation_k5", 0.98765, 0.0123, "0.9877(123) "),
+        ("correlation_k5", 0.98765, 0.0123, "0.988(12) "),
         ("pdf", 0.00123, 0.0001, "0.0012(1) "),
     ],
 )
