@@ -57,10 +57,10 @@ def drawn(config: Tune, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def searcher(config: Tune) -> Searcher | SearchAlgorithm:
-    """Who draws the values."""
+def searcher(config: Tune, n_at_once: int) -> Searcher | SearchAlgorithm:
+    """Who draws the values; at random he bounds himself how many trials run at once, else Tune does."""
     if config.search == "random":
-        return BasicVariantGenerator(random_state=config.seed)
+        return BasicVariantGenerator(max_concurrent=n_at_once, random_state=config.seed)
     # The Parzen estimators learn from a quarter of the trials on; ten, their default, may be most of a sweep.
     sampler = TPESampler(seed=config.seed, n_startup_trials=max(4, min(10, config.n_trials // 4)))
     return OptunaSearch(sampler=sampler)
@@ -75,8 +75,9 @@ def scheduler(config: Tune) -> TrialScheduler:
             steps = max(config.first.n_steps, asked.grace * every) + 1
             return ASHAScheduler(STEP, grace_period=asked.grace * every, reduction_factor=asked.reduction, max_t=steps)
         case Pbt():
-            return PopulationBasedTraining(
-                STEP,
+            return Population(
+                config.first.n_steps,
+                time_attr=STEP,
                 perturbation_interval=asked.interval * every,
                 quantile_fraction=asked.quantile,
                 resample_probability=asked.resample,
@@ -85,6 +86,19 @@ def scheduler(config: Tune) -> TrialScheduler:
             )
         case Whole():
             return FIFOScheduler()  # type: ignore[no-untyped-call]
+
+
+class Population(PopulationBasedTraining):
+    """PBT that lets a trial end: values changed after the last step would get the merit of steps they never took."""
+
+    def __init__(self, n_steps: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n_steps = n_steps
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if result[STEP] >= self.n_steps:
+            return TrialScheduler.CONTINUE
+        return super().on_trial_result(tune_controller, trial, result)
 
 
 def mutations(config: Tune) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
+import warnings
 
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig, Tuner
 from rich.console import Console
@@ -34,8 +36,12 @@ def tune(config: Tune) -> None:
         print(f"tune: {config.out / RESULTS} is there already, nothing to do", flush=True)
         return
     connect()
+    logging.getLogger("ray.tune").setLevel(logging.WARNING)
     start = time.monotonic()
-    tuner(config).fit()
+    with warnings.catch_warnings():
+        # A process that is used again keeps what its last trial left in it.
+        warnings.filterwarnings("ignore", message="Consider boosting PBT")
+        tuner(config).fit()
     trials = trials_of(config)
     if not trials:
         raise RuntimeError(f"tune: expected trials in {config.out / FOLDER}, found none")
@@ -57,8 +63,8 @@ def tuner(config: Tune) -> Tuner:
         param_space=domains(config),
         tune_config=TuneConfig(
             num_samples=config.n_trials,
-            max_concurrent_trials=n_at_once,
-            search_alg=searcher(config),
+            max_concurrent_trials=n_at_once if config.search == "optuna" else None,
+            search_alg=searcher(config, n_at_once),
             scheduler=scheduler(config),
             metric=config.metric,
             mode=config.mode,

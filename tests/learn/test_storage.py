@@ -186,16 +186,17 @@ def push_often(place: Storage, folder: Path) -> None:
         place.push(folder, "step_000009")
 
 
+@pytest.mark.parametrize("file", [checkpoint.WEIGHTS, checkpoint.RESUME])
 def test_a_damaged_checkpoint_is_refused_and_what_was_there_stays(
-    uri: str, folders: list[Path], tmp_path: Path
+    uri: str, folders: list[Path], tmp_path: Path, file: str
 ) -> None:
     place = Storage.of(uri)
     place.push(folders[0], "step_000002")
     marker = place._marker("step_000002")
-    with place.filesystem.open_output_stream(f"{place.root}/{marker.folder}/{checkpoint.WEIGHTS}") as sink:
-        sink.write(b"other weights")
+    with place.filesystem.open_output_stream(f"{place.root}/{marker.folder}/{file}") as sink:
+        sink.write(b"other bytes")
     target = shutil.copytree(folders[1], tmp_path / "here" / "step_000002")
-    with pytest.raises(ValueError, match=r"weights\.safetensors: expected sha256 .*: damaged or replaced") as caught:
+    with pytest.raises(ValueError, match=f"{file}: expected sha256 .*: damaged or replaced") as caught:
         place.pull("step_000002", target)
     assert SECRET not in str(caught.value)
     assert content(target) == content(folders[1])
@@ -252,8 +253,11 @@ def test_what_is_newer_here_is_not_pulled_and_without_a_storage_here_is_all(trai
     assert restored(trained) == last
     config = trained.model_copy(update={"storage": uri})
     assert restored(config) == last
-    Storage.of(uri).push(trained.out / "checkpoints" / "step_000002", "step_000002")
+    first = trained.out / "checkpoints" / "step_000002"
+    Storage.of(uri).push(first, first.name)
+    shutil.rmtree(first)
     assert restored(config) == last
+    assert not first.exists()
 
 
 def test_the_best_comes_along_so_that_the_final_model_is_that_of_a_run_that_stayed(
