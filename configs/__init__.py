@@ -4,7 +4,7 @@ from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.frozen import Frozen
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
-from configs.maps import MapData, PairShards
+from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
 from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train, UNet
@@ -20,8 +20,10 @@ __all__ = [
     "Enthalpy",
     "Evaluate",
     "Frozen",
+    "HaloCutouts",
     "Lightcone",
     "MapData",
+    "Multifield",
     "Optimizer",
     "OwnBoxes",
     "Paint",
@@ -29,11 +31,13 @@ __all__ = [
     "Painting",
     "PairShards",
     "Pairs",
+    "Parted",
     "Regression",
     "Serve",
     "Stochastic",
     "Train",
     "UNet",
+    "VdmBind",
     "home",
     "load",
     "load_one_of",

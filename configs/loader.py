@@ -15,7 +15,7 @@ from yaml import YAMLError
 from configs.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
-NOT_A_MAPPING = ("model_type", "model_attributes_type", "dict_type")
+NOT_A_MAPPING = ("model_type", "model_attributes_type", "dict_type", "union_tag_not_found")
 
 
 class ConfigError(ValueError):

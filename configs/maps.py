@@ -1,19 +1,27 @@
-"""Which maps are learned from or judged on. A plain path is a folder of pair shards."""
+"""Which maps are learned from or judged on, by `kind`. A plain path is a folder of pair shards."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from configs.frozen import Frozen, Location
+from configs.schema import refuse_bad_split
+
+ONE_UNIVERSE = ("1P", "EX", "BE")
+"""Sets of CAMELS whose simulations all start from the same white noise."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Shares = tuple[float, float, float]
 
 
 class PairShards(Frozen):
     """Folders of pair shards that `produce` wrote."""
 
-    kind: Literal["shards"] = "shards"
+    kind: Literal["shards"] = Field("shards", description="shards: pairs that `produce` wrote")
     folder: Location = Field(description="folder with the manifest.json that `produce` wrote")
     more: tuple[Location, ...] = Field(
         (), description="further folders of the same simulations: other redshifts, other baryons"
@@ -24,7 +32,89 @@ class PairShards(Frozen):
         return self.folder
 
 
-def shards_of_a_path(value: Path | PairShards) -> PairShards:
+class Parted(Frozen):
+    """A folder that does not say which simulations are for training, validation and test."""
+
+    folder: Location
+    split: Shares = Field((0.75, 0.125, 0.125), description="train, validation, test shares of simulations")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the split")
+
+    @model_validator(mode="after")
+    def splits_a_whole(self) -> Self:
+        refuse_bad_split(self.split)
+        return self
+
+    @property
+    def where(self) -> Path:
+        return self.folder
+
+
+class Multifield(Parted):
+    """Files of the CAMELS Multifield Dataset: gravity-only maps and their total matter, gas and stars."""
+
+    kind: Literal["multifield"] = Field(description="multifield: files of the CAMELS Multifield Dataset")
+    folder: Location = Field(
+        description="folder of Maps_*.npy or .hdf5 and params_*.txt, or of the folders IllustrisTNG, Nbody of them"
+    )
+    suite: Name = Field(description="IllustrisTNG, SIMBA, Astrid, ...")
+    set_name: Name = Field(description="LH, CV, SB28, ...: the simulations are {set_name}_{i}")
+    redshifts: tuple[float, ...] = Field((0.0,), min_length=1, description="redshifts of the files")
+    box_size: float = Field(25.0, gt=0, description="side of the box, which a map shows whole [Mpc/h]")
+    depth: float = Field(5.0, gt=0, description="thickness of a map along the line of sight [Mpc/h]")
+    maps_per_simulation: int = Field(15, ge=1, le=100_000, description="maps of each row of the parameter table")
+    param_names: tuple[Name, ...] | None = Field(
+        None, description="columns of the parameter table; None: the published ones of 6, 28 or 35 columns"
+    )
+    omega_b: float = Field(0.049, gt=0, lt=0.3, description="baryon density, where the table has none")
+    h: float = Field(0.6711, gt=0.3, lt=1.5, description="H0 / (100 km/s/Mpc), where the table has none")
+
+    @model_validator(mode="after")
+    def one_universe_is_in_one_split(self) -> Self:
+        if self.set_name in ONE_UNIVERSE and max(self.split) < 1:
+            raise ValueError(f"split: one share of 1 for {self.set_name}, all of one universe, got {self.split}")
+        if len(set(self.redshifts)) < len(self.redshifts) or min(self.redshifts) < 0:
+            raise ValueError(f"redshifts: each once and none below 0, got {self.redshifts}")
+        return self
+
+
+class HaloCutouts(Frozen):
+    """A set of halo cutouts that `produce` wrote."""
+
+    kind: Literal["halos"] = Field(description="halos: cutouts that `produce` wrote")
+    folder: Location = Field(description="folder with the manifest.json of a set of maps of halos")
+    param_names: tuple[Name, ...] | None = Field(None, description="names of its parameters, where they are other ones")
+    constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
+
+    @property
+    def where(self) -> Path:
+        return self.folder
+
+
+class VdmBind(Parted):
+    """A folder of the .npz files of VDM-BIND; sub-folders train, validation (or val) and test are its split."""
+
+    kind: Literal["vdm_bind"] = Field(description="vdm_bind: .npz files of VDM-BIND")
+    folder: Location = Field(description="folder of sim_{i}_halo_{j}_rot_{k}.npz, in folders of any depth")
+    scales: tuple[float, ...] = Field(
+        (6.25, 12.5, 25.0, 50.0), min_length=1, max_length=8, description="sides of the windows, rising [Mpc/h]"
+    )
+    depth: float = Field(50.0, gt=0, description="of the line of sight: the side of the box [Mpc/h]")
+    param_names: tuple[Name, ...] | None = Field(None, description="names of the parameters; None: p0, p1, ...")
+    constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
+
+    @model_validator(mode="after")
+    def windows_rise(self) -> Self:
+        if list(self.scales) != sorted(set(self.scales)) or self.scales[0] <= 0:
+            raise ValueError(f"scales: rising from above 0, got {self.scales}")
+        return self
+
+
+def kind_of(value: Any) -> Any:
+    """Which kind a mapping is told to be; folders of pair shards where it does not say."""
+    return value.get("kind", "shards") if isinstance(value, Mapping) else getattr(value, "kind", None)
+
+
+def shards_of_a_path(value: Any) -> Any:
     """A plain path as the configuration of a folder of pair shards."""
     return PairShards(folder=value) if isinstance(value, Path) else value
 
@@ -32,6 +122,13 @@ def shards_of_a_path(value: Path | PairShards) -> PairShards:
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MapData = PairShards
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind
 else:
-    MapData = Annotated[PairShards | Location, AfterValidator(shards_of_a_path)]
+    Told = Annotated[
+        Annotated[PairShards, Tag("shards")]
+        | Annotated[Multifield, Tag("multifield")]
+        | Annotated[HaloCutouts, Tag("halos")]
+        | Annotated[VdmBind, Tag("vdm_bind")],
+        Discriminator(kind_of),
+    ]
+    MapData = Annotated[Told | Location, AfterValidator(shards_of_a_path)]

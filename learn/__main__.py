@@ -11,9 +11,10 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeR
 
 from configs import Evaluate, Train, resolve
 from configs.command import add, user_errors
-from learn import checkpoint
+from learn import checkpoint, release
 from learn.evaluate import evaluate
 from learn.preview import write_preview
+from learn.restore import restored, stored
 from learn.table import show
 from learn.track import tracked
 from learn.train import fit, is_complete
@@ -23,18 +24,18 @@ PROG = "python -m learn"
 
 def train(config: Train) -> None:
     """Train on this machine, with a progress bar, from the last checkpoint if there is one."""
-    console = Console()
+    console, resume = Console(), restored(config)
     if is_complete(config):
         console.print(f"train: {config.out / 'final'} is there already, nothing to do")
         return
-    before = checkpoint.latest_step(config.out)
+    before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
-        steps = fit(config, resume=checkpoint.latest(config.out))
-        for progress in tracked(steps, config, start_step=before):
+        steps = fit(config, resume=resume)
+        for progress in stored(tracked(steps, config, start_step=before), config):
             bar.update(task, completed=progress.step, description=f"loss {progress.metrics.get('train/loss', 0):.4f}")
             if progress.checkpoint:
                 bar.console.print(judgement(progress.step, progress.metrics))
@@ -51,6 +52,24 @@ def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished se
         print(write_preview(resolve(folder)) or f"{folder}: nothing to draw: cubes, or no halo")
 
 
+def export(
+    folder: Annotated[Path, typer.Argument(help="folder of a checkpoint", metavar="CHECKPOINT")],
+    out: Annotated[Path, typer.Option(help="folder of the release")],
+    evaluation: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, for the card")] = None,
+) -> None:
+    with user_errors(f"{PROG} export"):
+        print(release.export(resolve(folder), resolve(out), evaluation=evaluation and resolve(evaluation)))
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="folder of a release", metavar="FOLDER")],
+    out: Annotated[Path, typer.Option(help="folder of the checkpoint")],
+    max_bytes: Annotated[int, typer.Option(help="largest release that is accepted")] = release.MAX_BYTES,
+) -> None:
+    with user_errors(f"{PROG} import"):
+        print(release.import_(resolve(folder), resolve(out), max_bytes=max_bytes))
+
+
 def judgement(step: int, metrics: dict[str, float]) -> str:
     """The validation of a step on one line."""
     values = (f"{name.removeprefix('val/')} {value:.4g}" for name, value in metrics.items() if name.startswith("val/"))
@@ -64,6 +83,8 @@ def main() -> None:
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
     add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
+    app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 

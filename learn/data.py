@@ -36,6 +36,12 @@ class Batch:
     params: Tensor
     seeds: Tensor
 
+    @classmethod
+    def stacked(cls, maps: Iterable[tuple[NDArray[np.float32], ...]], seeds: Sequence[int]) -> Self:
+        """From the inputs (I, P, P), targets (C, P, P) and params (p,) of each map."""
+        inputs, targets, params = (torch.from_numpy(np.stack(part)) for part in zip(*maps, strict=True))
+        return cls(inputs, targets, params, torch.tensor(list(seeds)))
+
     def __len__(self) -> int:
         return len(self.inputs)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,23 +82,26 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
     other maps; FileNotFoundError or ValueError names what a folder of predictions lacks.
     """
     judgement = judge(config)
-    config.out.mkdir(parents=True, exist_ok=True)
-    save(config.out / "curves.npz", judgement.curves)
-    sample = judgement.sample
-    maps = (sample.dmo, sample.painted, sample.truth)
-    box_size = judgement.metrics["data"]["box_size"]
-    pictures = portfolio.pictures(judgement.curves, maps, box_size, simulation=sample.simulation)
-    for name, png in pictures.items():
-        with replacing(config.out / f"{name}.png") as temporary:
-            temporary.write_bytes(png)
-    with replacing(config.out / "evaluation.html") as temporary:
-        temporary.write_text(
-            page.page(judgement.metrics, caption=judgement.curves.caption, pictures=pictures), encoding="utf-8"
-        )
-    content = json.dumps(judgement.metrics, indent=1, allow_nan=False) + "\n"
-    with replacing(config.out / "metrics.json") as temporary:
-        temporary.write_text(content)
+    write(judgement, config.out)
     return judgement.metrics
+
+
+def write(judgement: Judgement, folder: Path) -> None:
+    """The files of an evaluation; a picture that an earlier one left and this one has not is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder / "curves.npz", judgement.curves)
+    sample = judgement.sample
+    maps, box_size = (sample.dmo, sample.painted, sample.truth), judgement.metrics["data"]["box_size"]
+    pictures = portfolio.pictures(judgement.curves, maps, box_size, simulation=sample.simulation)
+    html = page.page(judgement.metrics, caption=judgement.curves.caption, pictures=pictures)
+    metrics = json.dumps(judgement.metrics, indent=1, allow_nan=False) + "\n"
+    contents = {f"{name}.png": png for name, png in pictures.items()}
+    contents |= {"evaluation.html": html.encode(), "metrics.json": metrics.encode()}
+    for name, content in contents.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
+    for name in portfolio.TITLES.keys() - pictures.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)
 
 
 def judge(config: Evaluate) -> Judgement:

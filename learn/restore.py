@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from configs import Train
 from learn import checkpoint
@@ -30,8 +33,19 @@ def restored(config: Train) -> Path | None:
     for name in kept:
         target = checkpoint.step_folder(config.out, 0).with_name(name)
         if not target.exists():
-            storage.pull(name, target)
+            pull_once(storage, name, target)
     return checkpoint.latest(config.out)
+
+
+def pull_once(storage: Storage, name: str, target: Path) -> None:
+    """Pull `name` to `target`, unless another worker of this machine is faster: what it put there may be in use."""
+    private = storage.pull(name, target.with_name(f".{name}.{uuid4().hex[:12]}"))
+    try:
+        os.rename(private, target)
+    except OSError:
+        shutil.rmtree(private)
+        if not target.exists():
+            raise
 
 
 def stored(steps: Iterator[Progress], config: Train, *, n_kept: int = N_KEPT) -> Iterator[Progress]:

@@ -17,6 +17,8 @@ from learn.figures import COLORS, INK, RULE, STYLE
 from learn.sweep import Trial, short, written
 
 Mode = Literal["min", "max"]
+MIN_ROWS = 5
+"""Bars are not thicker than with so many."""
 BEST_COLOR = COLORS[PAINTER]
 
 
@@ -78,13 +80,17 @@ def draw_importance(axes: Axes, importance: Mapping[str, float], keys: Sequence[
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     if not importance:
+        few = f"{n_trials} trials: too few\nto say what mattered"
+        why = "one value is drawn:\nnothing to compare" if len(keys) == 1 else few
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, f"{n_trials} trials: too few\nto say what mattered", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, why, ha="center", transform=axes.transAxes)
         return
     ordered = sorted(keys, key=lambda key: importance.get(key, 0.0))
     shares = [importance.get(key, 0.0) for key in ordered]
     axes.barh([key.replace(".", "\n") for key in ordered], shares, color=COLORS["amplitude filter"], height=0.5)
-    axes.set(xlim=(0, max(*shares, 1e-9) * 1.2), xlabel="share of importance")
+    room = max(0.0, (MIN_ROWS - len(keys)) / 2)
+    axes.set(xlim=(0, 1.2 * max([*shares, 1e-9])), ylim=(-0.5 - room, len(keys) - 0.5 + room))
+    axes.set_xlabel("share of importance")
     axes.set_title("what mattered (PED-ANOVA,\nbetter half of the trials)")
     for y, share in enumerate(shares):
         axes.text(share, y, f" {100 * share:.0f} %", va="center", fontsize=8)

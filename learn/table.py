@@ -15,7 +15,7 @@ from learn.scores.coverage import NOMINAL, QUANTITIES
 from learn.scores.score import PRINTED, Row, Score, best
 from learn.verdicts import Outcome, outcomes, verdicts
 
-WIDTH = 114
+WIDTH = 120
 """Columns of the printed table; a log, which knows of no width, would get less and lose digits."""
 
 
@@ -25,8 +25,8 @@ def show(result: Mapping[str, Any], file: TextIO = sys.stdout) -> None:
     console.print(table(result))
     for sentence in verdicts(result["rows"]):
         console.print(sentence)
-    for line in coverages(result["rows"]):
-        console.print(line)
+    for covered in coverages(result["rows"]):
+        console.print(covered)
     console.print(goals(outcomes(result["rows"])))
     console.print(f"every score, figure and definition: {result['config']['out']}/evaluation.html", soft_wrap=True)
     line = {"benchmark": "evaluate", "commit": result["commit"], "rows": result["rows"]}
@@ -60,7 +60,8 @@ def cell(row: Row, score: Score, *, is_best: bool) -> str:
         return "- "
     factor = 100 if score.unit == "percent" else 1
     value, error = (factor * row[score.name][key] for key in ("value", "standard_error"))
-    digits = 4 if score.unit != "percent" else 2 if abs(value) < 10 and error < 1 else 0
+    few, many = (0, 2) if score.unit == "percent" else (3, 4)
+    digits = many if abs(value) < 10 and error < (1 if score.unit == "percent" else 0.01) else few
     text = f"{value:.{digits}f}({round(error * 10**digits)})".replace("-0(", "0(")
     return f"[bold]{text}*[/bold]" if is_best else f"{text} "
 

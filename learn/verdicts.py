@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from learn.curves import OURS, PAINTER
+from learn.curves import OURS, PAINTER, PAINTER_MEAN
 from learn.scores.score import BY_NAME, SCORES, Row, Score, best
 
 FILTER = "amplitude filter"
-COMPARED = tuple(score for score in SCORES if not score.weak and score.group not in ("Coverage", "Pictures"))
+COMPARED = tuple(score for score in SCORES if not score.weak and score.group != "Coverage")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ BETTER_THAN_FILTER = ("pdf", "peaks", "correlation_k5")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A goal, what was found, and whether that reaches it; None where the maps cannot tell."""
+    """A goal, what was found, and whether one draw of the painter reaches it; None where the maps cannot tell."""
 
     text: str
     found: str
@@ -81,7 +81,7 @@ def _outcome(goal: Goal, rows: Sequence[Row]) -> Outcome:
     if row[goal.score] is None or score.ideal is None:
         return Outcome(text, "the maps do not reach that far", None)
     value = row[goal.score]["value"]
-    found = f"{value:.1e}" if goal.limit < 1e-3 else score.shown(row)
+    found = f"{value:.1e}" if goal.limit < 1e-3 else score.shown(row) + _of_mean(rows, score)
     return Outcome(text, found, abs(value - score.ideal) <= goal.limit)
 
 
@@ -91,4 +91,10 @@ def _against(rows: Sequence[Row], score: Score) -> Outcome:
     if own[score.name] is None or other[score.name] is None or score.ideal is None:
         return Outcome(text, "the maps do not reach that far", None)
     distances = [abs(row[score.name]["value"] - score.ideal) for row in (own, other)]
-    return Outcome(text, f"{score.shown(own)} against {score.shown(other)}", distances[0] < distances[1])
+    found = f"{score.shown(own)}{_of_mean(rows, score)} against {score.shown(other)}"
+    return Outcome(text, found, distances[0] < distances[1])
+
+
+def _of_mean(rows: Sequence[Row], score: Score) -> str:
+    """What the mean of the draws has, where there are draws: no draw correlates as well as their mean."""
+    return next((f" (mean of draws {score.shown(row)})" for row in rows if row["method"] == PAINTER_MEAN), "")

@@ -32,10 +32,10 @@ def write_figure(config: Tune, trials: Sequence[Trial]) -> None:
 def importance(config: Tune, trials: Sequence[Trial]) -> dict[str, float]:
     """Share of each value in what sets the better half of the trials apart: PED-ANOVA (Watanabe et al. 2023).
 
-    Empty with too few trials.
+    Empty with too few trials, or one value.
     """
     judged = [trial for trial in trials if trial.metric is not None]
-    if len(judged) < MIN_TRIALS:
+    if len(judged) < MIN_TRIALS or len(config.space.distributions) < 2:
         return {}
     found = {key: parzen(d) for key, d in config.space.distributions.items()}
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import ray.train
 import torch
@@ -16,6 +17,7 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from configs import Train
 from configs.command import command
 from learn import checkpoint
+from learn.restore import restored, stored
 from learn.sources import open_source
 from learn.track import tracked
 from learn.train import Progress, fit, is_complete, verified
@@ -49,10 +51,11 @@ class Distributed:
 
 def train(config: Train) -> None:
     """Train to `config.n_steps`, from the last checkpoint in `config.out` if there is one."""
+    resume = restored(config)
     if is_complete(config):
         print(f"train: {config.out / 'final'} is there already, nothing to do", flush=True)
         return
-    before = refuse_impossible(config)
+    before = refuse_impossible(config, resume)
     connect()
     warn_if_short_of_workers(config)
     print(f"train: {'resumes at' if before else 'from'} step {before} of {config.n_steps}", flush=True)
@@ -68,11 +71,10 @@ def train(config: Train) -> None:
     )
 
 
-def refuse_impossible(config: Train) -> int:
-    """The step to resume at; an error, before a worker starts, for missing data or the checkpoints of another run."""
+def refuse_impossible(config: Train, resume: Path | None) -> int:
+    """The step to resume at; an error, before a worker starts, for missing data or the checkpoint of another run."""
     about = open_source(config.data, "train").about
-    last = checkpoint.latest(config.out)
-    return 0 if last is None else verified(config, about, last).step
+    return 0 if resume is None else verified(config, about, resume).step
 
 
 def warn_if_short_of_workers(config: Train) -> None:
@@ -111,16 +113,22 @@ def work(loop_config: dict[str, str]) -> None:
     logging.getLogger("ray.train").setLevel(logging.WARNING)
     config = Train.model_validate_json(loop_config["config"])
     limit_threads(config.n_cpus)
-    prepare, before = Distributed(), checkpoint.latest_step(config.out)
+    prepare, resume = Distributed(), restored(config)
+    before = checkpoint.load_meta(resume).step if resume else 0
     if prepare.rank == 0:
         workers = f"{prepare.size} worker{'s' if prepare.size > 1 else ''}"
         print(f"train: goes on from step {before} with {workers}", flush=True)
-    steps = fit(config, prepare=prepare, resume=checkpoint.latest(config.out))
+    steps = fit(config, prepare=prepare, resume=resume)
     pace = Pace(config.n_steps, before)
-    for progress in steps if prepare.rank else pace.announced(tracked(steps, config, start_step=before)):
+    for progress in steps if prepare.rank else pace.announced(kept(steps, config, before)):
         if progress.checkpoint is not None:
             folder = None if prepare.rank else Checkpoint.from_directory(progress.checkpoint)
             ray.train.report(progress.metrics, checkpoint=folder)
+
+
+def kept(steps: Iterator[Progress], config: Train, before: int) -> Iterator[Progress]:
+    """The steps of a run as they pass through its logs and its storage."""
+    return stored(tracked(steps, config, start_step=before), config)
 
 
 class Pace:

@@ -20,7 +20,9 @@ _SAME = {
     "omega_m": ("Omega0", "Omega_m", "OmegaM", "omega_m"),
     "h": ("HubbleParam", "h"),
     "omega_b": ("OmegaBaryon", "Omega_b", "OmegaB", "omega_b"),
+    "sigma8": ("sigma8", "sigma_8"),
 }
+_COSMOLOGY = ("omega_m", "h", "omega_b")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,13 @@ class ParameterTable:
 
     def cosmology(self, row: int) -> dict[str, float]:
         """omega_m, h and omega_b of a row, as far as the table has them under one of their usual names."""
-        columns = {own: [i for i, name in enumerate(self.param_names) if name in names] for own, names in _SAME.items()}
+        columns = {own: [i for i, name in enumerate(self.param_names) if own_name(name) == own] for own in _COSMOLOGY}
         return {own: float(self.values[row, found[0]]) for own, found in columns.items() if found}
+
+
+def own_name(name: str) -> str:
+    """What a configuration calls the parameter that a table calls `name`; `name` itself where it is no cosmology."""
+    return next((own for own, names in _SAME.items() if name in names), name)
 
 
 def read(path: Path, set_name: str) -> ParameterTable:

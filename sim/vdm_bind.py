@@ -97,14 +97,8 @@ def read(folder: Path, out: Path, told: Imported = Imported()) -> Iterator[int]:
     Sub-folders train, validation (or val) and test are the split; without them all is for training. Rotations are not
     in the files and come out as NaN. FileNotFoundError without samples; ValueError names a file that is none.
     """
-    split = {part: _simulations(folder, part) for part in SPLITS}
-    if not any(split.values()):
-        split["train"] = _by_simulation(folder)
-    files = {name: paths for part in split.values() for name, paths in part.items()}
-    if not files:
-        raise FileNotFoundError(f"{folder}: expected files named sim_0_halo_0_rot_0.npz, found none")
-    if sum(map(len, split.values())) != len(files):
-        raise ValueError(f"{folder}: expected each simulation in one split, got one in several")
+    split, files = find(folder)
+    split = split or {"train": tuple(files), "validation": (), "test": ()}
     parts = []
     for name, paths in sorted(files.items()):
         for i in range(0, len(paths), told.samples_per_shard):
@@ -112,6 +106,21 @@ def read(folder: Path, out: Path, told: Imported = Imported()) -> Iterator[int]:
             parts.append(_write_part(name, i // told.samples_per_shard, chosen, out, told))
             yield len(chosen)
     _write_manifest(out, parts, {part: tuple(sorted(names)) for part, names in split.items()}, told)
+
+
+def find(folder: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, list[Path]]]:
+    """The simulations of each split, none at all where no sub-folder says, and the files of each simulation.
+
+    FileNotFoundError without files of that name; ValueError for a simulation in two splits.
+    """
+    parts = {part: _simulations(folder, part) for part in SPLITS}
+    split = {part: tuple(found) for part, found in parts.items()} if any(parts.values()) else {}
+    files = {name: paths for part in parts.values() for name, paths in part.items()} or _by_simulation(folder)
+    if not files:
+        raise FileNotFoundError(f"{folder}: expected files named sim_0_halo_0_rot_0.npz, found none")
+    if split and sum(map(len, split.values())) != len(files):
+        raise ValueError(f"{folder}: expected each simulation in one split, got one in several")
+    return split, files
 
 
 def _simulations(folder: Path, part: str) -> dict[str, list[Path]]:
@@ -163,7 +172,7 @@ def _write_part(name: str, i: int, paths: Sequence[Path], out: Path, told: Impor
 
 def _samples(paths: Sequence[Path], told: Imported) -> Samples:
     """The samples in some files, in their order."""
-    rows = [_read_sample(path, len(told.scales) - 1) for path in paths]
+    rows = [read_sample(path, len(told.scales) - 1) for path in paths]
     for path, row in zip(paths, rows, strict=True):
         if row["condition"].shape != rows[0]["condition"].shape or row["params"].shape != rows[0]["params"].shape:
             raise ValueError(f"{path}: expected the shapes of {paths[0].name}, got others")
@@ -186,8 +195,11 @@ def _samples(paths: Sequence[Path], told: Imported) -> Samples:
     )
 
 
-def _read_sample(path: Path, n_context: int) -> dict[str, NDArray[Any]]:
-    """One file, its keys and shapes checked; nothing in it is unpickled."""
+def read_sample(path: Path, n_context: int) -> dict[str, NDArray[Any]]:
+    """One file with windows in `n_context` wider scales: keys and shapes checked, nothing in it unpickled.
+
+    Maps float32, `params` (p,) float64, `halo_mass` () and `halo_center` (3,). ValueError names a file that is none.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(item.file_size for item in archive.infolist())

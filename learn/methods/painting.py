@@ -89,8 +89,8 @@ class Painter:
 
     def _windows(self, height: int, width: int, device: torch.device) -> Tensor:
         """Gaussians in Fourier space, (n, H, W // 2 + 1)."""
-        ky = torch.fft.fftfreq(height, self.about.pixel_size, device=device)[:, None]
-        kx = torch.fft.rfftfreq(width, self.about.pixel_size, device=device)
+        ky = frequencies(height, self.about.pixel_size, device)[:, None]
+        kx = frequencies(width, self.about.pixel_size, device)[: width // 2 + 1]
         radii = torch.tensor(self.config.context, device=device)[:, None, None]
         return torch.exp(-0.5 * (2 * math.pi * radii).square() * (ky.square() + kx.square()))
 
@@ -106,6 +106,12 @@ def occupied(logit: Tensor) -> Tensor:
     stretched = (1 + 2 * STRETCH) * functional.sigmoid(SHARPNESS * logit + BIAS) - STRETCH
     leak = LEAK * (stretched - stretched.detach())
     return stretched.clamp(0, 1) + leak
+
+
+def frequencies(n: int, spacing: float, device: torch.device) -> Tensor:
+    """Magnitudes of those of a Fourier transform, (n,); torch.fft.fftfreq would hold an exported program to one n."""
+    k = torch.arange(n, device=device)
+    return torch.minimum(k, n - k) / (n * spacing)
 
 
 def with_mass_of(inputs: Tensor, fields: Tensor) -> Tensor:

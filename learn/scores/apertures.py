@@ -51,10 +51,14 @@ class Apertures:
         return ratios
 
     def scores(self, painted: Array, _truth: Array) -> Mapping[str, Array]:
-        """Median of the ratio - 1 with its sign, and half the width of its central 68 %, at each radius."""
+        """Median of the ratio - 1 with its sign, and half its central 68 % over the median, at each radius.
+
+        A painter of no mass has no scatter: nan.
+        """
         low, middle, high = painted[:, 0], painted[:, 1], painted[:, 2]
         bias = {f"aperture_bias_{r:g}": middle[:, i] - 1 for i, r in enumerate(RADII)}
-        return bias | {f"aperture_scatter_{r:g}": (high - low)[:, i] / 2 for i, r in enumerate(RADII)}
+        scatter = np.divide((high - low) / 2, middle, out=np.full_like(middle, np.nan), where=middle > 0)
+        return bias | {f"aperture_scatter_{r:g}": scatter[:, i] for i, r in enumerate(RADII)}
 
     def masses(self, maps: NDArray) -> list[Array]:
         """Masses [Msun/h] in the discs of each usable radius around all the peaks of all maps, (C, peaks) each."""

@@ -14,7 +14,7 @@ from learn.scores.views import Views
 Array = NDArray[np.float64]
 
 MAX_PSNR = 100.0
-"""Of equal pictures [dB], whose ratio has no number."""
+"""Of equal pictures [dB], whose ratio is infinite."""
 
 
 def image_scores(painted: Views, truth: Views) -> Mapping[str, Array]:
@@ -34,7 +34,5 @@ def _scores(own: Array, true: Array) -> tuple[float, float]:
     span = float(true.max())
     ssim = structural_similarity_index_measure(painted, truth, data_range=span)
     assert isinstance(ssim, torch.Tensor)
-    if torch.equal(painted, truth):
-        return float(ssim), MAX_PSNR
     psnr = peak_signal_noise_ratio(painted, truth, data_range=span)
     return float(ssim), min(float(psnr), MAX_PSNR)

@@ -112,7 +112,7 @@ def _apertures() -> list[Score]:
         )
         for name, short, meaning in (
             ("bias", "bias", "median of M/M(truth) − 1"),
-            ("scatter", "scatter", "half the central 68 % of M/M(truth)"),
+            ("scatter", "scatter", "half the central 68 % of M/M(truth) over its median"),
         )
         for r in RADII
     ]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from configs import MapData
+from configs import HaloCutouts, MapData, Multifield, VdmBind
 from learn.data import Source, Split
+from learn.sources.halos import HaloSource
+from learn.sources.multifield import MultifieldSource
 from learn.sources.shards import ShardSource
+from learn.sources.vdm_bind import VdmBindSource
 
 
 def open_source(data: MapData, split: Split) -> Source:
     """The maps of one split; FileNotFoundError or ValueError names what is missing or of another kind."""
-    return ShardSource(data, split)
+    if isinstance(data, Multifield):
+        return MultifieldSource(data, split)
+    if isinstance(data, HaloCutouts):
+        return HaloSource(data, split)
+    return VdmBindSource(data, split) if isinstance(data, VdmBind) else ShardSource(data, split)
 
 
-__all__ = ["ShardSource", "open_source"]
+__all__ = ["HaloSource", "MultifieldSource", "ShardSource", "VdmBindSource", "open_source"]

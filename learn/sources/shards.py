@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from configs import PairShards
@@ -35,9 +33,9 @@ class ShardSource:
         self._files: dict[Path, h5py.File] = {}
         if not self._maps:
             raise ValueError(f"{config.folder / 'manifest.json'}: maps in the {split} split, found none")
+        self.about = self._describe()
 
-    @cached_property
-    def about(self) -> About:
+    def _describe(self) -> About:
         """What the maps are: the whole box seen along an axis, so periodic."""
         hashes = [file_hash(folder / "manifest.json") for folder in self.folders]
         identity = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -52,9 +50,7 @@ class ShardSource:
 
     def read(self, indices: Sequence[int]) -> Batch:
         """The maps with these indices, as stored."""
-        rows = [self._read_one(i) for i in indices]
-        inputs, targets, params = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
-        return Batch(inputs, targets, params, torch.tensor(list(indices)))
+        return Batch.stacked((self._read_one(i) for i in indices), indices)
 
     def close(self) -> None:
         """Close the shards; reading opens them again."""

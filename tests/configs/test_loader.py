@@ -18,6 +18,7 @@ from configs import (
     PairShards,
     Serve,
     Train,
+    VdmBind,
     load,
     load_one_of,
     resolve,
@@ -172,6 +173,45 @@ def test_an_unknown_key_of_one_of_several_kinds_names_the_keys_of_that_kind(tmp_
     path.write_text("product: cutouts\nsource: {kind: own, simulations: a, snapshots: 3}\nout: b\n")
     with pytest.raises(ConfigError, match=r"source.snapshots: expected one of simulations, .*, got an unknown key"):
         load(Cutouts, path)
+
+
+TRAIN = "data: {0}\nout: b\nn_steps: 1\nbatch_size: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (
+            "{kind: multifield, folder: a, suite: T, set_name: LH, foo: 1}",
+            "data.foo: expected one of .*suite",
+        ),
+        (
+            "{kind: halos, folder: a, foo: 1}",
+            "data.foo: expected one of kind, folder, .*constants, got an unknown",
+        ),
+        ("{kind: vdm_bind, folder: a, foo: 1}", "data.foo: expected one of .*scales"),
+        ("{folder: a, foo: 1}", "data.foo: expected one of kind, folder, more, got an unknown key"),
+        ("3", "data: expected a valid string, got 3"),
+        ("{kind: cubes, folder: a}", "data.kind: expected one of 'shards', 'multifield', .*, got 'cubes'"),
+        ("{kind: multifield, folder: a, suite: ../T, set_name: LH}", "data.suite: .* got '../T'"),
+    ],
+)
+def test_a_wrong_data_set_of_maps_is_one_line_that_names_its_key(tmp_path: Path, data: str, words: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(TRAIN.format(data))
+    with pytest.raises(ConfigError, match=words):
+        load(Train, path)
+
+
+def test_data_sets_of_maps_are_told_by_kind_and_a_path_is_a_folder_of_shards(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(TRAIN.format("{kind: vdm_bind, folder: /a, scales: [1, 2.5]}"))
+    told = load(Train, path)
+    assert told.data == VdmBind(kind="vdm_bind", folder=Path("/a"), scales=(1.0, 2.5))
+    assert validate(Train, json.loads(told.model_dump_json()), "round trip") == told
+    shards = PairShards(folder=Path("/c"), more=(Path("/d"),))
+    assert load(Train, path, ["data={folder: /c, more: [/d]}"]).data == shards
+    assert load(Train, path, ["data=/c"]).data == PairShards(folder=Path("/c"))
 
 
 def test_the_shipped_service_loads_and_stays_on_loopback(repository: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from camels_like import write_suite
 from toy_pairs import write_toy_pairs
 
-from configs import Optimizer, Train, UNet
+from configs import Camels, Cutouts, Optimizer, Train, UNet
+from sim import halosets, vdm_bind
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +45,24 @@ def toy_train(toy_pairs: Path, tmp_path: Path) -> Train:
         validate_every=2,
         seed=3,
     )
+
+
+@pytest.fixture(scope="session")
+def halo_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four simulations of CAMELS-like boxes cut out as they lie: read it, never write it."""
+    suite = write_suite(tmp_path_factory.mktemp("suite"), n_sims=4)
+    source = Camels(
+        kind="camels", dmo=suite.dmo, hydro=suite.hydro, catalogs=suite.catalogs, parameters=suite.parameters
+    )
+    out = tmp_path_factory.mktemp("halos")
+    shape: dict[str, Any] = {"n_pixels": 16, "samples_per_shard": 5, "split": (0.5, 0.25, 0.25), "orientation": "none"}
+    assert len(list(halosets.produce(Cutouts(product="cutouts", source=source, out=out, **shape)))) == 4
+    return out
+
+
+@pytest.fixture(scope="session")
+def vdm_folder(halo_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same set in the files of VDM-BIND."""
+    out = tmp_path_factory.mktemp("npz")
+    assert sum(vdm_bind.export(halo_set, out)) > 0
+    return out

@@ -123,6 +123,7 @@ def judged(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
     out = tmp_path_factory.mktemp("judged") / "evaluation"
     with pytest.MonkeyPatch.context() as monkeypatch:
         use(monkeypatch, Oracle())
+        monkeypatch.setattr(evaluate.portfolio, "DPI", 40)
         return evaluate.evaluate(config(pairs, out)), out
 
 
@@ -256,6 +257,7 @@ def drawn(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     out = tmp_path_factory.mktemp("drawn")
     with pytest.MonkeyPatch.context() as monkeypatch:
         use(monkeypatch, Oracle(spread=0.1))
+        monkeypatch.setattr(evaluate.portfolio, "DPI", 40)
         kept = config(pairs, out / "evaluation", save_predictions=out / "kept", n_draws=6)
         return evaluate.evaluate(kept), out
 
@@ -292,6 +294,16 @@ def test_predictions_of_one_answer_make_the_same_round(
         np.save(tmp_path / f"{name}.npy", shard(name).targets)
     found = evaluate.judge(config(pairs, tmp_path / "out", predictions=tmp_path)).metrics
     assert found["rows"] == judged[0]["rows"]
+
+
+def test_a_picture_of_an_earlier_evaluation_does_not_stay(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coverage.png").write_bytes(b"of draws")
+    use(monkeypatch, Oracle())
+    monkeypatch.setattr(evaluate.portfolio, "pictures", lambda *_, **__: {"pdf": b"new"})
+    evaluate.write(evaluate.judge(config(pairs, tmp_path)), tmp_path)
+    assert [path.name for path in tmp_path.glob("*.png")] == ["pdf.png"]
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])

@@ -46,6 +46,10 @@ def test_noise_a_peak_is_scatter_without_bias(lognormal: Callable, views: Callab
     noisy = truth * factors[..., None, None]
     scores = apertures.scores(apertures.measure(views(noisy, truth)), apertures.measure(views(truth)))
     np.testing.assert_allclose(scores["aperture_scatter_2"], 0.1, rtol=0.6)
+    fainter = apertures.scores(apertures.measure(views(0.2 * noisy, truth)), apertures.measure(views(truth)))
+    np.testing.assert_allclose(fainter["aperture_scatter_2"], scores["aperture_scatter_2"])
+    empty = apertures.scores(apertures.measure(views(0 * noisy, truth)), apertures.measure(views(truth)))
+    assert np.isnan(empty["aperture_scatter_2"]).all()
     np.testing.assert_allclose(scores["aperture_bias_2"], np.median(factors, axis=0) - 1, atol=0.05)
 
 

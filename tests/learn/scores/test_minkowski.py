@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import erfc
 
-from learn.scores.minkowski import MinkowskiFunctionals, functionals
+from learn.scores.minkowski import MinkowskiFunctionals, functionals, share_above
 
 N = 64
 LEVEL = np.array([0.5])
@@ -67,6 +67,12 @@ def test_a_gaussian_field_agrees_with_the_closed_forms(gaussian: Callable) -> No
     np.testing.assert_allclose(found[1], np.sqrt(slope) * bell / 8, rtol=0.04)
     euler = slope * nu * bell / (2 * np.pi) ** 1.5
     np.testing.assert_allclose(found[2], euler, atol=0.04 * np.abs(euler).max())
+
+
+def test_a_value_at_a_threshold_is_above_it() -> None:
+    np.testing.assert_array_equal(
+        share_above(np.array([0.0, 1, 1, 2]), np.array([0.5, 1, 1.5, 3])), [0.75, 0.75, 0.25, 0]
+    )
 
 
 def test_identical_maps_have_no_distance_and_empty_ones_the_whole(lognormal: Callable, views: Callable) -> None:

@@ -41,3 +41,9 @@ def test_negative_density_counts_as_none(lognormal: Callable, views: Callable) -
     scores = empty.scores(found, empty.measure(views(truth)))
     np.testing.assert_array_equal(scores["empty_truth"], 0)
     assert scores["empty_error"] == pytest.approx(found[:, 0])
+
+
+def test_pixels_without_mass_are_counted(lognormal: Callable, views: Callable) -> None:
+    truth = lognormal(0)
+    truth[:, 1, :16] = 0
+    np.testing.assert_array_equal(EmptyPixels().measure(views(truth)), [[0], [0.25]])

@@ -37,6 +37,13 @@ def test_turns_and_mirrors_change_nothing(scattering: Scattering, field: NDArray
         np.testing.assert_allclose(scattering.coefficients(moved), expected, rtol=1e-3)  # the coarse grids shift
 
 
+def test_turns_change_nothing_at_the_highest_frequencies_either(scattering: Scattering) -> None:
+    """Of the two frequencies at the edge of the grid only one is on it: a wavelet holds both."""
+    noise = np.random.default_rng(0).normal(size=(N, N))
+    expected = scattering.coefficients(noise)[:2]
+    np.testing.assert_allclose(scattering.coefficients(np.rot90(noise))[:2], expected, rtol=1e-5)
+
+
 def test_rolls_change_nothing_on_the_grid_and_little_between_its_points(scattering: Scattering, field: NDArray) -> None:
     expected = scattering.coefficients(field)
     np.testing.assert_allclose(scattering.coefficients(np.roll(field, (8, 16), (0, 1))), expected, rtol=1e-5)

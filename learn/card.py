@@ -1,0 +1,192 @@
+"""The card of a released model: what it does, what it was trained on, how good it is, and what it must not do.
+
+Writes Markdown from what a checkpoint and an evaluation say; knows nothing of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from string import Template
+from typing import Any
+
+from configs import Stochastic
+from learn.checkpoint import Meta
+from learn.program import n_noise
+
+Row = Mapping[str, Any]
+
+CARD = Template(
+    """---
+license: mit
+tags: [cosmology, weak-lensing, baryons]
+---
+
+# A baryon painter
+
+Paints the $outputs of a hydrodynamic universe on maps of a gravity-only one. $answers
+
+| | |
+|---|---|
+| input | $inputs: surface density [$unit], float32 (B, $n_inputs, H, W) |
+| sides | H and W are multiples of $stride, at least $least |
+| parameters | float32 (B, $n_params), in the order of the table below |
+| output | $outputs: surface density [$unit], float32 (B, $n_outputs, H, W) |
+| edges | $edges |
+| method | $method, $n_weights weights, moving average of step $step |
+| code | commit $commit |
+
+## Trained on
+
+Maps $box_size Mpc/h wide and $depth Mpc/h deep, $n_pixels x $n_pixels pixels of $pixel_size Mpc/h. SHA-256 of the data:
+`$data_sha256`. Parameters of the training maps:
+
+$parameters
+
+## Measured
+
+On the validation maps of its own training, means over maps:
+
+$validation
+
+$evaluation
+
+## Limits
+
+- Pixels of $pixel_size Mpc/h within 1 % and lines of sight of $depth Mpc/h: of others it knows nothing.
+- Parameters outside the ranges above are extrapolation. $redshift
+- $conserves
+- It has learned one family of simulations or baryon models. On another it errs by more than is measured above.
+- Not for: $unlike; absolute predictions of feedback; inference of
+  parameters without a test of the whole chain on simulations that it never saw; scales below two pixels.
+
+## Use
+
+Check the files first, `sha256sum -c SHA256SUMS`: that they are whole, not who wrote them. With Darkglass:
+
+```
+python -m learn import FOLDER --out CHECKPOINT
+```
+
+```python
+from learn.predict import Predictor
+painter = Predictor.load("CHECKPOINT")
+fields = painter(maps, params, pixel_size=$pixel_size)  # numpy; params=None: the training means
+```
+
+Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only from a source that you trust):
+
+```python
+import torch
+program = torch.export.load("program.pt2").module()
+fields = program($call)  # tensors on the CPU; nothing is checked
+```
+$noise
+MIT licence.
+"""
+)
+
+
+def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = None) -> str:
+    """The card in Markdown; `evaluation` is what metrics.json of `python -m learn evaluate` holds.
+
+    ValueError if that is of another model.
+    """
+    return CARD.substitute(
+        inputs=", ".join(meta.input_channels),
+        outputs=", ".join(meta.target_channels),
+        n_inputs=len(meta.input_channels),
+        n_outputs=len(meta.target_channels),
+        n_params=len(meta.param_names),
+        unit=meta.unit,
+        stride=meta.config.net.stride,
+        least=2 * meta.config.net.stride,
+        answers=ANSWERS[isinstance(meta.config.method, Stochastic)],
+        edges=EDGES[meta.periodic],
+        unlike=UNLIKE[meta.periodic],
+        method=meta.config.method.kind,
+        n_weights=f"{n_weights:,}",
+        step=meta.step,
+        commit=meta.commit,
+        **{key: f"{getattr(meta, key):g}" for key in ("box_size", "depth", "pixel_size", "n_pixels")},
+        data_sha256=meta.data_sha256,
+        parameters=parameters(meta),
+        validation=table(("", "mean"), ((name.removeprefix("val/"), f"{x:.4g}") for name, x in meta.metrics.items())),
+        evaluation=judged(meta, evaluation) if evaluation is not None else "No held-out evaluation is in this release.",
+        redshift=redshift(meta),
+        conserves=CONSERVES[meta.config.method.conserve_mass],
+        call="maps, params, *noise" if n_noise(meta) else "maps, params",
+        noise=NOISE.substitute(n=n_noise(meta), cells=noise_cells(meta)) if n_noise(meta) else "",
+    )
+
+
+ANSWERS = {
+    False: "One answer to every map, about the mean logarithm of what it leaves open: small scales are too smooth.",
+    True: "As many answers as seeds: draws from the distribution that the map leaves open.",
+}
+EDGES = {True: "periodic", False: "not periodic: mirrored at the edges, which are less certain"}
+UNLIKE = {
+    True: "hydrodynamic dark matter, which feels the baryons already; windows that are not periodic",
+    False: "hydrodynamic dark matter, which feels the baryons already; whole periodic boxes",
+}
+CONSERVES = {
+    True: "Total matter has the mass of the input, map by map; gas and stars need not add up with anything.",
+    False: "Mass is not conserved: matter may leave a map, or enter it.",
+}
+NOISE = Template(
+    """
+`noise` is white, of unit variance, float32: (B, $n, H / c, W / c) for c in $cells. In Darkglass the seed s stands for
+`rng = numpy.random.default_rng(s)` and `rng.standard_normal(shape, dtype="float32")`, one shape after the other, the
+same for every map.
+"""
+)
+
+
+def noise_cells(meta: Meta) -> str:
+    return ", ".join(str(meta.config.net.patch * 2**level) for level in range(meta.config.net.n_levels))
+
+
+def redshift(meta: Meta) -> str:
+    """What is known of the redshift."""
+    if "redshift" not in meta.param_names:
+        return "Redshift is no parameter of it: it holds at that of its training maps."
+    scale, i = meta.normalizer.params, meta.param_names.index("redshift")
+    return f"Redshifts from {scale.low[i]:g} to {scale.high[i]:g}."
+
+
+def parameters(meta: Meta) -> str:
+    """A row a parameter: what was seen in training."""
+    scale = meta.normalizer.params
+    columns = zip(meta.param_names, meta.param_defaults, scale.low, scale.high, strict=True)
+    rows = ((name, f"{default:.6g}", f"{low:.6g}", f"{high:.6g}") for name, default, low, high in columns)
+    return table(("parameter", "default", "lowest", "highest"), rows)
+
+
+def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
+    """A table a channel of the scores on simulations that were held out, the baselines beside the painter."""
+    subject = evaluation.get("subject", evaluation.get("checkpoint"))
+    own = {"step": meta.step, "commit": meta.commit}
+    if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
+        raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
+    rows: Sequence[Row] = evaluation["rows"]
+    title = (
+        f"On {len(evaluation['simulations'])} {evaluation['split']} simulations, with standard errors over simulations:"
+    )
+    return "\n\n".join([title, *(one_channel(rows, channel) for channel in meta.target_channels)])
+
+
+def one_channel(rows: Sequence[Row], channel: str) -> str:
+    """A row a score, a column a method."""
+    held = [row for row in rows if row["channel"] == channel]
+    methods = [str(row["method"]) for row in held]
+    scores = {key: None for row in held for key, value in row.items() if isinstance(value, Mapping)}
+    return table((channel, *methods), ((score, *(cell(row.get(score)) for row in held)) for score in scores))
+
+
+def cell(estimate: Row | None) -> str:
+    return "-" if estimate is None else f"{estimate['value']:.4g} ± {estimate['standard_error']:.1g}"
+
+
+def table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+    """In Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
