@@ -20,7 +20,7 @@ from configs import Train
 from learn import checkpoint
 from learn.restore import restored, stored
 from learn.storage import Storage, reason, shown
-from learn.train import Run, fit
+from learn.train import Progress, fit
 
 SECRET = "very-secret"
 STEPS = ["step_000002", "step_000004", "step_000006"]
@@ -260,16 +260,24 @@ def test_what_is_newer_here_is_not_pulled_and_without_a_storage_here_is_all(trai
     assert not first.exists()
 
 
-def test_the_best_comes_along_so_that_the_final_model_is_that_of_a_run_that_stayed(
-    toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Run, "validate", lambda run: {"val/loss": float(run.step)})  # the first is the best
-    falling = toy_train.model_copy(update={"storage": str(tmp_path / "kept")})
-    list(stored(fit(falling), falling, n_kept=1))
+def test_the_best_comes_along_so_that_final_is_that_of_a_run_that_stayed(toy_train: Train, tmp_path: Path) -> None:
+    config = toy_train.model_copy(update={"storage": str(tmp_path / "kept")})
+    list(stored(first_is_best(fit(config)), config, n_kept=1))
     assert Storage.of(str(tmp_path / "kept")).names() == ["step_000002", "step_000006"]
-    elsewhere = falling.model_copy(update={"out": tmp_path / "elsewhere"})
+    assert checkpoint.load_meta(config.out / "final").step == 2
+    elsewhere = config.model_copy(update={"out": tmp_path / "elsewhere"})
     list(fit(elsewhere, resume=restored(elsewhere)))
-    assert content(elsewhere.out / "final")[checkpoint.WEIGHTS] == content(falling.out / "final")[checkpoint.WEIGHTS]
+    assert content(elsewhere.out / "final")[checkpoint.WEIGHTS] == content(config.out / "final")[checkpoint.WEIGHTS]
+
+
+def first_is_best(steps: Iterator[Progress]) -> Iterator[Progress]:
+    """`steps`, whose first checkpoint says that its loss is 0."""
+    for progress in steps:
+        if progress.step == 2 and progress.checkpoint is not None:
+            meta = checkpoint.load_meta(progress.checkpoint)
+            judged = meta.model_copy(update={"metrics": meta.metrics | {"val/loss": 0.0}})
+            (progress.checkpoint / checkpoint.META).write_text(judged.model_dump_json())
+        yield progress
 
 
 def test_what_a_faster_worker_of_this_machine_pulled_is_not_replaced(
