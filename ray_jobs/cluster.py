@@ -70,6 +70,8 @@ def head_environment(port: int) -> dict[str, str]:
         "RAY_ADDRESS": f"http://{LOOPBACK}:{port}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32)),
+        # The code of a job must outlive the jobs before it, or the next one of the same code finds it gone.
+        "RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S": "86400",
         "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
