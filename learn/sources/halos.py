@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from configs import HaloCutouts
 from learn.data import Batch, Split
 from learn.sources.cutout import Parameters, Window
+from learn.sources.files import OpenFiles
 from sim.parameter_table import own_name
 from sim.samples import FORMAT, PRODUCT, Manifest, read_manifest
 
@@ -36,13 +37,10 @@ class HaloSource:
         self.about = self._window.about(
             depth=manifest.depth, param_names=self._parameters.names, data_sha256=manifest.hash
         )
-        self._files: dict[Path, h5py.File] = {}
+        self._files = OpenFiles()
 
     def __len__(self) -> int:
         return len(self._samples)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_files": {}}
 
     def read(self, indices: Sequence[int]) -> Batch:
         """The samples with these indices as surface densities. ValueError names a shard that is none."""
@@ -50,9 +48,7 @@ class HaloSource:
 
     def close(self) -> None:
         """Close the shards; reading opens them again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self._files.close()
 
     def _list_samples(self, name: str, manifest: Manifest, folder: Path) -> range:
         """Add the samples of a simulation; their indices."""
@@ -76,12 +72,10 @@ class HaloSource:
         return (*maps, self._parameters.values(params, mass))
 
     def _opened(self, path: Path) -> h5py.File:
-        if path not in self._files:
-            file = h5py.File(path)
-            if (file.attrs.get("product"), file.attrs.get("format")) != (PRODUCT, FORMAT):
-                raise ValueError(f"{path}: expected a shard of {PRODUCT}, format {FORMAT}")
-            self._files[path] = file
-        return self._files[path]
+        file = self._files[path]
+        if (file.attrs.get("product"), file.attrs.get("format")) != (PRODUCT, FORMAT):
+            raise ValueError(f"{path}: expected a shard of {PRODUCT}, format {FORMAT}")
+        return file
 
 
 def refuse_unusable(manifest: Manifest, folder: Path) -> None:

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from configs import PairShards
 from learn.data import About, Batch, Split
+from learn.sources.files import OpenFiles
 from sim.shards import Manifest, file_hash, read_manifest
 
 SAME = ("input_channels", "target_channels", "unit", "pixel_size", "box_size", "depth", "param_names", "split")
@@ -30,7 +30,7 @@ class ShardSource:
         self.simulations: Mapping[str, range] = {
             name: self._list_maps(name, manifests) for name in self.manifest.split[split]
         }
-        self._files: dict[Path, h5py.File] = {}
+        self._files = OpenFiles()
         if not self._maps:
             raise ValueError(f"{config.folder / 'manifest.json'}: maps in the {split} split, found none")
         self.about = self._describe()
@@ -45,18 +45,13 @@ class ShardSource:
     def __len__(self) -> int:
         return len(self._maps)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_files": {}}
-
     def read(self, indices: Sequence[int]) -> Batch:
         """The maps with these indices, as stored."""
         return Batch.stacked((self._read_one(i) for i in indices), indices)
 
     def close(self) -> None:
         """Close the shards; reading opens them again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self._files.close()
 
     def _list_maps(self, name: str, manifests: Sequence[Manifest]) -> range:
         """Add the maps of simulation `name`, of every folder; their indices."""
@@ -69,8 +64,6 @@ class ShardSource:
 
     def _read_one(self, index: int) -> tuple[NDArray[np.float32], ...]:
         path, row = self._maps[index]
-        if path not in self._files:
-            self._files[path] = h5py.File(path)
         shard = self._files[path]
         return shard["inputs"][row], shard["targets"][row], shard["params"][row]
 
