@@ -21,6 +21,7 @@ from configs.files import replacing
 from learn import curves, figures
 from learn.curves import OURS, PAINTER, Curves
 from learn.figures import Scale, density_scale, difference_scale
+from learn.page import WEB as STYLE
 from learn.scores.score import BY_NAME, PRINTED, best
 from learn.table import subject
 from learn.verdicts import verdicts
@@ -29,6 +30,7 @@ from sim.shards import TARGET_CHANNELS, UNIT
 
 STEPS = {"simulate": "boxes", "produce": "pairs", "train": "painter", "evaluate": "evaluation", "paint": "painted"}
 WEB = Path(__file__).parent / "web"
+
 HELD_OUT, SNAPSHOT = (
     ("input", "painted", "truth", "local", "simulation", "box_size"),
     ("input", "painted", "local", "box_size", "name"),
@@ -85,7 +87,11 @@ def read(folder: Path) -> Findings:
 def page(findings: Findings) -> str:
     """The report as HTML; every name from outside is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([WEB, STYLE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration, "pretty": pretty}
     scales = _scales(findings)
