@@ -33,7 +33,7 @@ class Painting(Frozen):
     """What painters have in common: how the answer of the network becomes fields."""
 
     residual: bool = Field(True, description="fields are the dark matter times exp(answer); else the answer itself")
-    context: tuple[float, ...] = Field(
+    context: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="radii of Gaussians [Mpc/h]: the dark matter smoothed by each is a further input"
     )
     conserve_mass: bool = Field(True, description="total matter has the mass of the dark matter, map by map")
@@ -52,7 +52,9 @@ class Stochastic(Painting):
     kind: Literal["stochastic"] = "stochastic"
     n_noise: int = Field(8, ge=1, le=256, description="channels of noise a level of the network")
     n_draws: int = Field(2, ge=2, le=16, description="answers to a map that are compared in a training step")
-    pools: tuple[int, ...] = Field((1, 4, 16), description="sides [pixel] of the squares whose mean is scored too")
+    pools: tuple[Annotated[int, Field(ge=1, le=16384)], ...] = Field(
+        (1, 4, 16), min_length=1, description="sides [pixel] of the squares whose mean is scored"
+    )
 
 
 METHODS = {"regression": Regression, "stochastic": Stochastic}
