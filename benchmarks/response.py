@@ -28,7 +28,7 @@ from learn.predict import Predictor
 from sim.baryons import displaced
 from sim.maps import project
 from sim.shards import read_manifest
-from sim.sides import drawn, params_vector, read_output, read_record, resolved
+from sim.sides import Record, drawn, params_vector, read_output, read_record, resolved
 from sim.spectra import log_edges, power
 
 Array = NDArray[np.float64]
@@ -73,19 +73,26 @@ class Response:
 
 @dataclass(frozen=True)
 class Held:
-    """A held-out simulation, its halos found and repaired once."""
+    """A held-out simulation, whose halos are found and repaired once."""
 
     config: Pairs
     name: str
+    record: Record
+
+    @classmethod
+    def of(cls, config: Pairs, name: str) -> Held:
+        return cls(config, name, read_record(config.simulations / name))
+
+    @property
+    def box_size(self) -> float:
+        return self.record.box.box_size
 
     def prepared(self) -> tuple[Baryons, Maps]:
         """Its baryons, and its maps as a function of them."""
-        config, folder = self.config, self.config.simulations / self.name
-        record = read_record(folder)
-        box = record.box
+        config, folder, box = self.config, self.config.simulations / self.name, self.record.box
         matter = read_output(folder, box, config.redshift).particles["dark_matter"]
         mass = float(np.ravel(matter.mass)[0])
-        baryons = drawn(self.name, config, record.camels)
+        baryons = drawn(self.name, config, self.record.camels)
         pos, catalog = resolved(matter.pos, mass, box, baryons, redshift=config.redshift, seed=0)
 
         def maps(changed: Baryons) -> tuple[Array, Array, Array]:
@@ -101,10 +108,6 @@ class Held:
 
     def view(self, axis: int, pos: NDArray, mass: object) -> Array:
         return project(pos, mass, self.box_size, self.config.n_pixels, axis)
-
-    @property
-    def box_size(self) -> float:
-        return read_record(self.config.simulations / self.name).box.box_size
 
 
 def suppression(total: Array, dark: Array, box_size: float) -> Array:
@@ -143,7 +146,7 @@ def responses(config: Pairs, names: Sequence[str], painter: Predictor, console: 
     """Of every varied parameter, the strongest first."""
     found: dict[str, list[tuple[float, Array, Array]]] = {}
     for name in names:
-        for parameter, step, true, painted in answers(Held(config, name), painter):
+        for parameter, step, true, painted in answers(Held.of(config, name), painter):
             found.setdefault(parameter, []).append((step, true, painted))
         console.print(f"{name}: {len(found)} parameters moved down and up")
     every = [
@@ -210,7 +213,7 @@ def main() -> None:
     console.print(table_of(found, len(names)))
     if arguments.figures is not None:
         arguments.figures.mkdir(parents=True, exist_ok=True)
-        k = wavenumbers(config, Held(config, names[0]).box_size)
+        k = wavenumbers(config, Held.of(config, names[0]).box_size)
         figure(found, k).savefig(arguments.figures / "painter_response.png", dpi=DPI)
     print(json.dumps({"benchmark": "response", "commit": provenance()["commit"], "rows": rows_of(found)}))
 

@@ -30,7 +30,15 @@ from learn.schedule import ema_decay, learning_rate
 from learn.sources import open_source
 
 FREE_TO_CHANGE = {
-    *("data", "out", "storage", "n_workers", "n_cpus", "n_loaders", "use_gpu", "n_failures", "validate_every"),
+    "data",
+    "out",
+    "storage",
+    "n_workers",
+    "n_cpus",
+    "n_loaders",
+    "use_gpu",
+    "n_failures",
+    "validate_every",
     "wandb_project",
 }
 """Fields that decide where and how a run happens, not what it computes; the data are known by their hash."""
