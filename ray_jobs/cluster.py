@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,15 +25,22 @@ import ray
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 8.0
+DASHBOARD_PORT = 8265
 OBJECT_STORE_BYTES = 512 * 1024**2
 
 
 def connect() -> str:
     """Join the cluster of this job, of RAY_ADDRESS, or a new one on this machine; the dashboard's URL.
 
-    Without RAY_ADDRESS Ray would try the head that last started on this machine, for ever if it is gone.
+    Without RAY_ADDRESS Ray, and the actors of Ray Train, would try the head that last started on this machine, for ever
+    if it is gone.
     """
-    context = ray.init(None if os.environ.get("RAY_ADDRESS") else "local", ignore_reinit_error=True)
+    if os.environ.get("RAY_ADDRESS"):
+        context = ray.init(ignore_reinit_error=True)
+    else:
+        port = DASHBOARD_PORT if is_free(DASHBOARD_PORT) else free_port()
+        os.environ["RAY_API_SERVER_ADDRESS"] = f"http://{LOOPBACK}:{port}"
+        context = ray.init("local", dashboard_port=port, ignore_reinit_error=True)
     return f"http://{context.dashboard_url}"
 
 
@@ -42,15 +51,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a loopback port."""
+    with socket.socket() as caller:
+        return caller.connect_ex((LOOPBACK, port)) != 0
+
+
 @contextmanager
 def local_head(log: Path, *, num_cpus: int | None = None) -> Iterator[Mapping[str, str]]:
     """A Ray head behind a token, its dashboard on loopback: yields the environment that reaches it, stops only it.
 
-    Its own session and process group keep a Ctrl-C of the terminal from reaching it before we are done with it.
-    RuntimeError when it does not answer in time, with the end of its log.
+    Its own session and process group keep a Ctrl-C of the terminal from reaching it before we are done with it. Its own
+    folder keeps its jobs from asking another head on this machine: that is where they look the address up. After an
+    error the folder stays, for Ray's logs. RuntimeError when it does not answer in time, with the end of its log.
     """
-    port = free_port()
-    environment = {**os.environ, **head_environment(port)}
+    port, folder = free_port(), tempfile.mkdtemp(prefix="ray-")
+    environment = {**os.environ, **head_environment(port, folder)}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         head = subprocess.Popen(
@@ -61,17 +77,17 @@ def local_head(log: Path, *, num_cpus: int | None = None) -> Iterator[Mapping[st
             yield environment
         finally:
             stop(head)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def head_environment(port: int) -> dict[str, str]:
-    """Token, address and PATH: jobs run `python`, which must be this interpreter."""
+def head_environment(port: int, folder: str) -> dict[str, str]:
+    """Token, address, folder and PATH: jobs run `python`, which must be this interpreter."""
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "RAY_ADDRESS": f"http://{LOOPBACK}:{port}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32)),
-        # The code of a job must outlive the jobs before it, or the next one of the same code finds it gone.
-        "RAY_RUNTIME_ENV_TEMPORARY_REFERENCE_EXPIRATION_S": "86400",
+        "RAY_TMPDIR": folder,
         "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
@@ -97,14 +113,19 @@ def head_command(port: int, num_cpus: int | None) -> list[str]:
 
 
 def wait_until_up(head: subprocess.Popen[bytes], environment: Mapping[str, str], log: Path) -> None:
-    """Return once the jobs API answers; RuntimeError when the head ends or stays silent."""
+    """Return once the jobs API answers and jobs can look the address up; RuntimeError when it ends or stays silent."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and head.poll() is None:
-        if answers(environment):
+        if answers(environment) and address_file(environment).exists():
             return
         time.sleep(0.3)
     tail = "\n".join(log.read_text().splitlines()[-20:])
     raise RuntimeError(f"Ray head: expected an answer within {START_TIMEOUT_S:.0f} s, got none; {log} ends:\n{tail}")
+
+
+def address_file(environment: Mapping[str, str]) -> Path:
+    """Where Ray writes, last of all, and its jobs read, the address of the head; without it they take any head."""
+    return Path(environment["RAY_TMPDIR"]) / "ray" / "ray_current_cluster"
 
 
 def answers(environment: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
-from ray_jobs.cluster import answers, free_port, local_head, session_members
+from ray_jobs.cluster import address_file, answers, free_port, local_head, session_members
 
 pytestmark = pytest.mark.ray
 
@@ -51,7 +51,19 @@ def test_a_head_of_our_own_asks_for_a_token_shows_its_dashboard_on_loopback_and_
     assert session_members(session) == []
 
 
+def test_a_job_of_one_head_never_asks_another_on_the_same_machine(tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text("import ray; ray.init(); print('cores:', int(ray.cluster_resources()['CPU']))")
+    with local_head(tmp_path / "a.log", num_cpus=1) as first, local_head(tmp_path / "b.log", num_cpus=3) as second:
+        assert address_file(first).read_text() != address_file(second).read_text()
+        command = [str(Path(sys.executable).parent / "ray"), "job", "submit", "--", "python", str(script)]
+        done = subprocess.run(command, env=dict(first), capture_output=True, text=True, timeout=120, check=False)
+        assert "cores: 1\n" in done.stdout, done.stdout + done.stderr
+    assert not Path(first["RAY_TMPDIR"]).exists()
+
+
 def test_a_head_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("ray_jobs.cluster.head_command", lambda *_: ["sh", "-c", "echo no disk; exit 1"])
     with pytest.raises(RuntimeError, match="no disk"), local_head(tmp_path / "head.log"):
         pass
