@@ -5,13 +5,14 @@ Knows nothing of training, of simulations or of HTTP. Importing it changes no th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from learn import checkpoint
 from learn.checkpoint import Meta
@@ -19,10 +20,14 @@ from learn.methods import METHODS, Method, Nets
 from learn.methods.noise import successors
 from sim.shards import TARGET_CHANNELS
 
+MAX_SEED = 2**40
+"""Seeds are below it: a draw of one seed is never that of another."""
 PIXEL_TOLERANCE = 0.01
 """Largest relative difference between the pixel size of a map and that of the training maps."""
 
 Maps = NDArray[np.float32]
+Seeds = int | Sequence[int] | NDArray[np.int64]
+"""One for all maps, or one a map."""
 N_CHANNELS = len(TARGET_CHANNELS)
 
 
@@ -54,23 +59,25 @@ class Predictor:
         return 2 * self.stride
 
     def __call__(
-        self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None, *, seed: int = 0
+        self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None, *, seed: Seeds = 0
     ) -> Maps:
         """Maps (B, H, W) or (B, I, H, W) and parameters (B, p), or None for the defaults -> (B, 3, H, W) float32.
 
         `pixel_size` [Mpc/h], where given, must be that of the training maps within 1 %. A stochastic model answers with
-        the draw of `seed`, the same noise for every map. ValueError says what is wrong.
+        the draw of `seed`, the same noise for every map, or a seed a map. ValueError says what is wrong.
         """
         return self.draws(maps, params, 1, pixel_size, seed=seed)[0]
 
-    def draws(self, maps: Maps, params: Maps | None, n: int, pixel_size: float | None = None, *, seed: int = 0) -> Maps:
+    def draws(
+        self, maps: Maps, params: Maps | None, n: int, pixel_size: float | None = None, *, seed: Seeds = 0
+    ) -> Maps:
         """`n` answers to every map, (n, B, 3, H, W); all the same unless the model is stochastic."""
         maps = self._check_maps(maps)
         self.check_pixel_size(pixel_size)
-        params = self._check_params(params, len(maps))
+        params, seeds = self._check_params(params, len(maps)), check_seeds(seed, len(maps))
         if not self.is_stochastic:
-            return np.broadcast_to(self._paint(maps, params, seed), (n, len(maps), N_CHANNELS, *maps.shape[-2:]))
-        return np.stack([self._paint(maps, params, one) for one in successors(torch.tensor([seed]), n).tolist()])
+            return np.broadcast_to(self._paint(maps, params, seeds), (n, len(maps), N_CHANNELS, *maps.shape[-2:]))
+        return np.stack([self._paint(maps, params, each) for each in successors(seeds, n).view(n, -1)])
 
     def check(self, one: ArrayLike) -> None:
         """ValueError unless `one` is a map (H, W) that can be painted."""
@@ -103,17 +110,16 @@ class Predictor:
         defaults = zip(self.meta.param_names, self.meta.param_defaults, strict=True)
         return np.array([values.get(name, default) for name, default in defaults], dtype=np.float32)
 
-    def _paint(self, maps: Maps, params: Maps, seed: int) -> Maps:
+    def _paint(self, maps: Maps, params: Maps, seeds: Tensor) -> Maps:
         # One map at a time: on a CPU one map fills the cores, and company cannot change the last bit of an answer.
         n = 1 if self._device.type == "cpu" else len(maps)
         shares = [slice(start, start + n) for start in range(0, len(maps), n)]
         with torch.inference_mode():
-            return np.concatenate([self._paint_together(maps[share], params[share], seed) for share in shares])
+            return np.concatenate([self._paint_together(maps[s], params[s], seeds[s]) for s in shares])
 
-    def _paint_together(self, maps: Maps, params: Maps, seed: int) -> Maps:
+    def _paint_together(self, maps: Maps, params: Maps, seeds: Tensor) -> Maps:
         inputs, given = (torch.tensor(x, device=self._device) for x in (maps, params))
-        seeds = torch.full((len(maps),), seed, device=self._device)
-        return self._method.predict(self._nets, inputs, given, seeds).cpu().numpy()
+        return self._method.predict(self._nets, inputs, given, seeds.to(self._device)).cpu().numpy()
 
     def _check_maps(self, maps: Maps) -> Maps:
         """(B, I, H, W) finite float32."""
@@ -139,3 +145,13 @@ class Predictor:
         if not np.isfinite(params).all():
             raise ValueError(f"params: finite numbers, got {np.count_nonzero(~np.isfinite(params))} that are not")
         return params
+
+
+def check_seeds(seed: Seeds, n_maps: int) -> Tensor:
+    """Seeds (B,); ValueError unless there is one for all maps or one a map, from 0 below 2^40."""
+    seeds = np.asarray(seed)
+    if seeds.shape not in ((), (n_maps,)) or not np.issubdtype(seeds.dtype, np.integer):
+        raise ValueError(f"seed: an integer or {n_maps} of them, got {seeds.dtype} of shape {seeds.shape}")
+    if seeds.min() < 0 or seeds.max() >= MAX_SEED:
+        raise ValueError(f"seed: from 0 below {MAX_SEED}, got {seeds.min()} to {seeds.max()}")
+    return torch.from_numpy(np.broadcast_to(seeds, n_maps).astype(np.int64))

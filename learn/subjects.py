@@ -49,7 +49,8 @@ class Checkpoint:
 
     def record(self) -> dict[str, Any]:
         meta = self.predictor.meta
-        return {"kind": "checkpoint", "where": str(self.folder), "step": meta.step, "commit": meta.commit}
+        found = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
+        return {"kind": "checkpoint", "where": str(self.folder), **found}
 
 
 class Folder:

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Predict = Callable[[Floats, Floats], Floats]
-"""(B, H, W) maps and (B, p) parameters -> (B, C, H, W)."""
+
+
+class Predict(Protocol):
+    """What the queue asks of `learn.predict.Predictor`."""
+
+    def __call__(self, maps: Floats, params: Floats, /, *, seed: Sequence[int]) -> Floats:
+        """(B, H, W) maps, (B, p) parameters and B seeds -> (B, C, H, W)."""
+        ...
 
 
 class Job(NamedTuple):
-    """One map (H, W) and its parameters (p,)."""
+    """One map (H, W), its parameters (p,) and the seed of its draw."""
 
     map: Floats
     params: Floats
+    seed: int
 
 
 class Batcher:
@@ -45,10 +52,10 @@ class Batcher:
         self.failure: BaseException | None = None
         """Why the last batch failed, if it did."""
 
-    async def paint(self, map: Floats, params: Floats) -> Floats:
-        """(H, W) and (p,) -> (C, H, W); whatever `predict` raises."""
+    async def paint(self, map: Floats, params: Floats, seed: int) -> Floats:
+        """(H, W), (p,) and a seed -> (C, H, W); whatever `predict` raises."""
         answer: asyncio.Future[Floats] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Job(map, params), answer))
+        self._waiting.append((Job(map, params, seed), answer))
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
         return await answer
@@ -84,7 +91,7 @@ def paint_jobs(predict: Predict, jobs: Sequence[Job], *, max_pixels: int) -> lis
     for group in groups([job.map.shape for job in jobs], max_pixels):
         maps = np.stack([jobs[i].map for i in group])  # (B, H, W)
         params = np.stack([jobs[i].params for i in group])  # (B, p)
-        painted |= zip(group, predict(maps, params), strict=True)
+        painted |= zip(group, predict(maps, params, seed=[jobs[i].seed for i in group]), strict=True)
     return [painted[i] for i in range(len(jobs))]
 
 

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from configs import Serve
 from learn.checkpoint import Meta
+from learn.predict import MAX_SEED
 from serve.npy import MalformedNpyError, decode, encode
 from serve.schema import (
     Health,
@@ -43,8 +44,8 @@ KINDS = {NPY: NPY, "application/octet-stream": NPY, "application/npy": NPY, JSON
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 Floats = NDArray[np.float32]
-Paint = Callable[[Floats, Floats], Awaitable[Floats]]
-"""(H, W) surface density and (p,) parameters -> (C, H, W) painted maps."""
+Paint = Callable[[Floats, Floats, int], Awaitable[Floats]]
+"""(H, W) surface density, (p,) parameters and the seed of a draw -> (C, H, W) painted maps."""
 
 
 class Painter(Protocol):
@@ -52,6 +53,9 @@ class Painter(Protocol):
 
     @property
     def meta(self) -> Meta: ...
+
+    @property
+    def is_stochastic(self) -> bool: ...
 
     @property
     def stride(self) -> int: ...
@@ -72,6 +76,7 @@ class Question:
 
     map: Floats
     params: Floats
+    seed: int
 
 
 def api(paint: Paint, predictor: Painter, config: Serve) -> FastAPI:
@@ -113,7 +118,7 @@ class Desk:
         body = await read(request, self._max_bytes[kind])
         with refusals():
             question = await run_in_threadpool(self.question, kind, body, request.query_params)
-        maps = await self._paint(question.map, question.params)
+        maps = await self._paint(question.map, question.params, question.seed)
         with refusals():
             refuse_unpaintable(maps, self.model.channels)
         return await run_in_threadpool(self.answer, answer_kind(request.headers.get("accept", ""), kind), maps)
@@ -122,16 +127,17 @@ class Desk:
         """What `body` and `query` ask for; ValueError unless the model can paint it."""
         if kind == NPY:
             numbers, values = decode(body, self._max_side), query_values(query)
-            pixel_size = values.pop("pixel_size", None)
+            pixel_size, seed = values.pop("pixel_size", None), whole("seed", values.pop("seed", 0.0))
         else:
             asked = parse_request(body, self._max_side)
-            numbers, values, pixel_size = as_array(asked.map, self._max_side), asked.params, asked.pixel_size
+            numbers, values = as_array(asked.map, self._max_side), asked.params
+            pixel_size, seed = asked.pixel_size, asked.seed
             if query:
                 raise ValueError(f"query: expected parameters in the JSON body, got {next(iter(query))!r} in the query")
         self._predictor.check_pixel_size(pixel_size)
         map = single_precision(numbers)
         self._predictor.check(map)
-        return Question(map, self.parameters(values))
+        return Question(map, self.parameters(values), seed)
 
     def parameters(self, values: Mapping[str, float]) -> Floats:
         """The vector of parameters (p,); ValueError for unknown names and for values that are not finite."""
@@ -214,6 +220,13 @@ def query_values(query: QueryParams) -> dict[str, float]:
     return values
 
 
+def whole(name: str, value: float) -> int:
+    """`value` as a seed; ValueError unless it is one."""
+    if not (value.is_integer() and 0 <= value < MAX_SEED):
+        raise ValueError(f"{name}: expected a whole number from 0 below {MAX_SEED}, got {value:g}")
+    return int(value)
+
+
 def single_precision(numbers: NDArray) -> Floats:
     """`numbers` as contiguous float32; ValueError unless all are finite, also after the conversion."""
     with np.errstate(over="ignore"):
@@ -242,6 +255,7 @@ def describe(predictor: Painter, config: Serve) -> Model:
     return Model(
         name=meta.config.out.name,
         method=meta.config.method.kind,
+        is_stochastic=predictor.is_stochastic,
         input_channels=list(meta.input_channels),
         channels=list(meta.target_channels),
         unit=meta.unit,
@@ -264,6 +278,7 @@ def described_request(model: Model) -> dict[str, Any]:
     """The part of OpenAPI that depends on the model: its parameters, and both kinds of body."""
     names = [(p.name, f"default {p.default:g}") for p in model.params]
     names.append(("pixel_size", f"side of a pixel [Mpc/h], {model.pixel_size:g} for this model"))
+    names.append(("seed", "of the draw, 0 by default; a model with one answer ignores it"))
     query = [
         {
             "name": name,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
+from learn.predict import MAX_SEED
 from serve.npy import MAX_HEADER, refuse_shape
 
 MAX_PARAMETERS = 256
@@ -39,6 +40,7 @@ class PaintRequest(Message):
         default_factory=dict, description="parameter -> value; the others take their default"
     )
     pixel_size: float | None = Field(None, description="side of a pixel [Mpc/h]; refused where the model has another")
+    seed: int = Field(0, ge=0, lt=MAX_SEED, description="of the draw, where the model has many answers")
 
 
 class PaintAnswer(Message):
@@ -61,6 +63,7 @@ class Model(Message):
 
     name: str = Field(description="the folder it was trained in")
     method: str
+    is_stochastic: bool = Field(description="whether another seed gives another answer")
     input_channels: list[str]
     channels: list[str] = Field(description="names of the painted maps, in order")
     unit: str = Field(description="unit of the map that goes in and of the maps that come out")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from configs import Train, UNet
+from configs import Regression, Stochastic, Train, UNet
 from learn import checkpoint
 from learn.checkpoint import Meta
 from learn.methods import METHODS
@@ -15,9 +15,10 @@ from learn.normalize import LinearScale, LogScale, Normalizer
 PARAMS = {"omega_m": 0.3, "omega_b": 0.05, "sigma8": 0.8, "log10_m_c": 13.3}
 
 
-def untrained(folder: Path, net: UNet, *, seed: int = 0) -> Path:
+def untrained(folder: Path, net: UNet, method: Regression | Stochastic | None = None, *, seed: int = 0) -> Path:
     """Write a checkpoint of `net` with random weights, none of them zero, to `folder`; the folder."""
-    config = Train(data=folder / "pairs", out=folder.parent, net=net, n_steps=1, batch_size=1)
+    method = method or Regression()
+    config = Train(method=method, data=folder / "pairs", out=folder.parent, net=net, n_steps=1, batch_size=1)
     values = tuple(PARAMS.values())
     normalizer = Normalizer(
         inputs=LogScale(x0=(2e12,), mean=(0.3,), std=(0.2,)),
@@ -44,7 +45,7 @@ def untrained(folder: Path, net: UNet, *, seed: int = 0) -> Path:
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        nets = METHODS["regression"](config, normalizer, meta).build()
+        nets = METHODS[method.kind](config, normalizer, meta).build()
         for parameter in nets["painter"].parameters():
             parameter.data += 0.02 * torch.randn(parameter.shape)
     return checkpoint.save(folder, meta, raw={}, ema=nets, resume={})

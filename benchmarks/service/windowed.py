@@ -25,8 +25,8 @@ class Windowed:
         self.failure: BaseException | None = None
         self._batch.set_max_batch_size(config.max_batch)
 
-    async def paint(self, map: Floats, params: Floats) -> Floats:
-        return await self._batch(Job(map, params))
+    async def paint(self, map: Floats, params: Floats, seed: int) -> Floats:
+        return await self._batch(Job(map, params, seed))
 
     @ray_serve.batch(batch_wait_timeout_s=WINDOW_S)
     async def _batch(self, jobs: list[Job]) -> list[Floats]:

@@ -119,6 +119,12 @@ def test_draws_of_a_model_on_disk(drawing: Train, toy_pairs: Path) -> None:
     assert predictor.is_stochastic
     np.testing.assert_array_equal(draws[0], predictor(maps, params, seed=7))
     np.testing.assert_array_equal(draws[2, 1:2], predictor.draws(maps[1:2], params[1:2], 3, seed=7)[2])
+    mixed = predictor.draws(maps, params, 2, seed=[7, 8, 7])
+    np.testing.assert_array_equal(mixed[:, ::2], draws[:2, ::2])
+    np.testing.assert_array_equal(mixed[:, 1], predictor.draws(maps[1:2], params[1:2], 2, seed=8)[:, 0])
+    for wrong in (-1, 2**40, 0.5, [1, 2]):
+        with pytest.raises(ValueError, match=r"^seed: "):
+            predictor(maps, params, seed=wrong)
     np.testing.assert_allclose(draws[:, :, 0].mean((-2, -1)), np.tile(maps.mean((-2, -1))[:, 0], (4, 1)), rtol=1e-6)
 
 

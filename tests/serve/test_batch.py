@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,20 +12,20 @@ import pytest
 from serve.batch import Batcher, Floats, Job, groups, paint_jobs
 
 
-def scaled(maps: Floats, params: Floats) -> Floats:
-    """One channel: the map times its first parameter."""
-    return (maps * params[:, :1, None])[:, None]
+def scaled(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
+    """One channel: the map times its first parameter, plus a tenth of its seed."""
+    return (maps * params[:, :1, None] + np.reshape(seed, (-1, 1, 1)).astype(np.float32) / 10)[:, None]
 
 
-def job(side: int, factor: float) -> Job:
-    return Job(np.full((side, side), side, np.float32), np.array([factor], np.float32))
+def job(side: int, factor: float, seed: int = 0) -> Job:
+    return Job(np.full((side, side), side, np.float32), np.array([factor], np.float32), seed)
 
 
 def test_mixed_shapes_keep_their_order() -> None:
-    jobs = [job(side, i) for i, side in enumerate([4, 8, 4, 2, 8, 4])]
+    jobs = [job(side, i, seed=10 * i) for i, side in enumerate([4, 8, 4, 2, 8, 4])]
     painted = paint_jobs(scaled, jobs, max_pixels=100)
     for i, (answer, asked) in enumerate(zip(painted, jobs, strict=True)):
-        np.testing.assert_array_equal(answer, asked.map[None] * i, strict=True)
+        np.testing.assert_array_equal(answer, asked.map[None] * i + i, strict=True)
 
 
 def test_groups_partition_and_bound_pixels() -> None:
@@ -53,10 +54,10 @@ def test_who_waits_together_is_painted_together() -> None:
 def test_who_comes_while_the_model_is_busy_rides_in_the_next_batch() -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def slow(maps: Floats, params: Floats) -> Floats:
+    def slow(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
         entered.set()
         assert leave.wait(timeout=10)
-        return scaled(maps, params)
+        return scaled(maps, params, seed=seed)
 
     async def scenario(subject: Batcher) -> None:
         first = asyncio.create_task(subject.paint(*job(4, 1)))
@@ -72,10 +73,10 @@ def test_who_comes_while_the_model_is_busy_rides_in_the_next_batch() -> None:
 
 
 def test_a_failure_reaches_its_batch_and_no_other() -> None:
-    def fragile(maps: Floats, params: Floats) -> Floats:
+    def fragile(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
         if params.max() > 9:
             raise RuntimeError("out of memory")
-        return scaled(maps, params)
+        return scaled(maps, params, seed=seed)
 
     async def scenario(subject: Batcher) -> None:
         first = await painted(subject, [job(4, 10), job(4, 1)])

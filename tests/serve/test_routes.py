@@ -250,9 +250,34 @@ def test_mutated_bodies_are_never_a_500(client: httpx.Client) -> None:
             assert answer.status_code in (200, 400, 422), body.tobytes()
 
 
+@pytest.mark.parametrize("kind", [NPY, JSON])
+def test_a_seed_is_a_draw(drawing_checkpoint: Path, kind: str) -> None:
+    predictor = Predictor.load(drawing_checkpoint)
+    expected = predictor(np.stack([density()] * 3), seed=[5, 0, 6])
+    assert not np.allclose(expected[0], expected[2], rtol=1e-3)
+    with listening(application(Serve(checkpoint=drawing_checkpoint))) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/v1/models").json()["models"][0]["is_stochastic"]
+        for answer, seed in zip(expected, (5, None, 6), strict=True):
+            asked = {} if seed is None else {"seed": seed}
+            if kind == NPY:
+                got = array_of(post(client, npy(density()), **asked))
+            else:
+                body = json.dumps({"map": density().tolist(), **asked}).encode()
+                got = np.array(post(client, body, JSON).json()["maps"], np.float32)
+            np.testing.assert_array_equal(got, answer)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, 2**40])
+def test_a_seed_is_a_whole_number(client: httpx.Client, seed: float) -> None:
+    assert "seed" in refusal(post(client, npy(density()), seed=seed), 422)
+    body = json.dumps({"map": density().tolist(), "seed": seed}).encode()
+    assert "seed" in refusal(post(client, body, JSON), 422)
+
+
 def test_models_say_what_they_accept(client: httpx.Client, predictor: Predictor) -> None:
     (model,) = client.get("/v1/models").json()["models"]
     assert model["channels"] == ["total", "gas", "stars"]
+    assert not model["is_stochastic"]
     assert model["stride"] == predictor.stride
     assert model["max_pixels"] == MAX_PIXELS
     assert model["pixel_size"] == 0.25
@@ -264,14 +289,14 @@ def test_health_and_documentation(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/docs").status_code == 200
     paint = client.get("/openapi.json").json()["paths"]["/v1/paint"]["post"]
-    assert [parameter["name"] for parameter in paint["parameters"]][-2:] == ["log10_m_c", "pixel_size"]
+    assert [parameter["name"] for parameter in paint["parameters"]][-3:] == ["log10_m_c", "pixel_size", "seed"]
     assert set(paint["requestBody"]["content"]) == {NPY, "application/octet-stream", JSON}
     assert set(paint["responses"]) == {"200", "400", "413", "415", "422", "503"}
     assert client.get("/v1/paint").status_code == 405
 
 
 def test_a_failed_forward_pass_is_a_bug_and_a_500(predictor: Predictor, checkpoint: Path) -> None:
-    async def broken(map: Floats, params: Floats) -> Floats:
+    async def broken(map: Floats, params: Floats, seed: int) -> Floats:
         raise ValueError("a bug, not what a user wrote")
 
     with listening(api(broken, predictor, Serve(checkpoint=checkpoint))) as url, httpx.Client(base_url=url) as client:
