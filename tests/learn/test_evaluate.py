@@ -92,7 +92,8 @@ class Oracle:
 
     @property
     def meta(self) -> Any:
-        kind = {"param_names": PARAM_NAMES, "pixel_size": BOX_SIZE / N, "depth": BOX_SIZE, "step": 7, "commit": "abc"}
+        kind = {"param_names": PARAM_NAMES, "pixel_size": BOX_SIZE / N, "depth": BOX_SIZE}
+        kind |= {"step": 7, "commit": "abc", "weights_sha256": "d1"}
         channels = {"input_channels": shards.INPUT_CHANNELS, "target_channels": shards.TARGET_CHANNELS}
         return SimpleNamespace(**(kind | channels | dict(self.changes)))
 
@@ -177,6 +178,7 @@ def test_everything_is_on_disk_and_says_where_it_is_from(judged: tuple[dict[str,
         "where": str(out / "checkpoint"),
         "step": 7,
         "commit": "abc",
+        "weights_sha256": "d1",
         "n_draws": 1,
     }
     assert kept["data"]["data_sha256"] == shards.file_hash(pairs / "manifest.json")

@@ -21,7 +21,7 @@ class Recorder:
     is_stochastic = True
 
     def __init__(self, about: Any) -> None:
-        self.meta = SimpleNamespace(**about.model_dump(), step=3, commit="abc")
+        self.meta = SimpleNamespace(**about.model_dump(), step=3, commit="abc", weights_sha256="d1")
         self.asked: list[tuple[NDArray, NDArray, int, float, int]] = []
 
     def draws(self, maps: NDArray, params: NDArray, n: int, *, pixel_size: float, seed: int) -> NDArray:
