@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from configs import Train, validate
+from configs import Painting, Train, validate
 from learn.data import About
 from learn.normalize import Normalizer
 from sim.shards import INPUT_CHANNELS, TARGET_CHANNELS, UNIT
@@ -44,8 +44,10 @@ class Meta(About):
     weights_sha256: str = ""
 
     @model_validator(mode="after")
-    def is_known(self) -> Self:
-        known = {"target_channels": TARGET_CHANNELS, "unit": UNIT}
+    def paints_what_is_known(self) -> Self:
+        if not isinstance(self.config.method, Painting):
+            return self
+        known = {"target_channels": TARGET_CHANNELS, "unit": UNIT, "n_dims": 2}
         for key, expected in known.items():
             if getattr(self, key) != expected:
                 raise ValueError(f"{key}: {expected}, got {getattr(self, key)}")

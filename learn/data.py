@@ -26,9 +26,10 @@ ORDER, AUGMENTATION = 0, 1  # the streams of random numbers that one seed gives
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs (B, I, P, P) and targets (B, C, P, P) in Msun/h/(Mpc/h)^2, params (B, p), float32; seeds (B,), int64.
+    """inputs (B, I, P, P), targets (B, C, P, P) and params (B, p), float32; seeds (B,), int64. Cubes: (B, I, P, P, P).
 
-    Whatever is drawn for map i is drawn from seed i: no other map, worker or step has a part in it.
+    I is 0 where a field is generated from nothing but parameters. Whatever is drawn for map i is drawn from seed i: no
+    other map, worker or step has a part in it.
     """
 
     inputs: Tensor
@@ -59,14 +60,16 @@ class Batch:
 
 
 class About(Frozen):
-    """What the maps of a data set are, the same for all its splits. Lengths in comoving Mpc/h."""
+    """What the maps or cubes of a data set are, the same for all its splits. Lengths in comoving Mpc/h."""
 
     input_channels: tuple[str, ...]  # the dark matter first, then wider or other views of it
     target_channels: tuple[str, ...]
-    unit: str
+    unit: str = Field(description="of the inputs; of the targets too, unless they have their own")
+    target_unit: str | None = None
+    n_dims: Literal[2, 3] = 2
     pixel_size: float = Field(gt=0, description="side of a pixel")
     box_size: float = Field(gt=0, description="side of a map")
-    depth: float = Field(gt=0, description="thickness of a map along the line of sight")
+    depth: float = Field(gt=0, description="thickness of a map along the line of sight, of a cube its side")
     periodic: bool
     param_names: tuple[str, ...]
     data_sha256: str = Field(description="of what identifies the data: of a manifest where there is one")
@@ -159,15 +162,25 @@ def permutation(seed: int, epoch: int, n_maps: int) -> NDArray[np.int64]:
 
 def augmented(batch: Batch, rngs: Sequence[np.random.Generator], *, periodic: bool) -> Batch:
     """`batch` with each map turned, mirrored and (if `periodic`) rolled by its own generator."""
-    maps = torch.cat((batch.inputs, batch.targets), dim=1)  # (B, 1 + C, P, P)
+    maps = torch.cat((batch.inputs, batch.targets), dim=1)  # (B, I + C, P, P) or (B, I + C, P, P, P)
     moved = torch.stack([moved_at_random(x, rng, periodic) for x, rng in zip(maps, rngs, strict=True)])
     n_in = batch.inputs.shape[1]
     return replace(batch, inputs=moved[:, :n_in].contiguous(), targets=moved[:, n_in:].contiguous())
 
 
 def moved_at_random(maps: Tensor, rng: np.random.Generator, periodic: bool) -> Tensor:
-    """One of the 8 symmetries of the square, then a roll, the same for all channels (C, P, P)."""
+    """One of the 8 symmetries of the square, or 48 of the cube, then a roll, the same for all channels (C, P, P)."""
+    if maps.ndim == 4:
+        return cube_moved_at_random(maps, rng, periodic)
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     down, right = (int(n) for n in rng.integers(maps.shape[-1], size=2))
     maps = torch.rot90(maps.flip(-1) if mirror else maps, turns, (-2, -1))
     return torch.roll(maps, (down, right), (-2, -1)) if periodic else maps
+
+
+def cube_moved_at_random(cubes: Tensor, rng: np.random.Generator, periodic: bool) -> Tensor:
+    """Axes exchanged, some mirrored (rotations are the half of these with an even number of both), then a roll."""
+    order, mirrored = rng.permutation(3), np.flatnonzero(rng.integers(2, size=3))
+    shifts = tuple(int(n) for n in rng.integers(cubes.shape[-1], size=3))
+    cubes = cubes.permute(0, *(1 + int(i) for i in order)).flip([1 + int(i) for i in mirrored])
+    return torch.roll(cubes, shifts, (1, 2, 3)) if periodic else cubes

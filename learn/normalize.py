@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -21,11 +21,12 @@ CONSTANT = 1e-6  # a parameter that varies by less than this fraction of its mea
 
 
 class LogScale(Frozen):
-    """log10(1 + x / x0), then z-score, channel by channel; x0 in the unit of x."""
+    """log10(1 + x / x0), then z-score, channel by channel, of maps or cubes; x0 in the unit of x."""
 
     x0: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    n_dims: Literal[2, 3] = 2
 
     @model_validator(mode="after")
     def is_usable(self) -> Self:
@@ -35,14 +36,18 @@ class LogScale(Frozen):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Physical (..., C, H, W) >= 0 -> normalised, in the precision of `x`."""
-        y = torch.log1p(x / column(self.x0, x)) / LN10
-        return (y - column(self.mean, x)) / column(self.std, x)
+        """Physical (..., C, H, W) or (..., C, D, H, W) >= 0 -> normalised, in the precision of `x`."""
+        y = torch.log1p(x / self._column(self.x0, x)) / LN10
+        return (y - self._column(self.mean, x)) / self._column(self.std, x)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Normalised (..., C, H, W) -> physical >= 0, in the precision of `y`."""
-        logs = y * column(self.std, y) + column(self.mean, y)
-        return column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
+        """Normalised -> physical >= 0, in the precision of `y`."""
+        logs = y * self._column(self.std, y) + self._column(self.mean, y)
+        return self._column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
+
+    def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
+        """`values` (C,) in the precision and on the device of `like`, as (C, 1, 1) or (C, 1, 1, 1)."""
+        return like.new_tensor(values).reshape(-1, *(1,) * self.n_dims)
 
 
 class LinearScale(Frozen):
@@ -130,24 +135,21 @@ class Moments:
 
 
 def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor]) -> LogScale:
-    """The scale of maps (B, C, H, W) about `x0`, their channel means."""
+    """The scale of maps (B, C, H, W), or cubes, about `x0`, their channel means."""
+    n_dims: Literal[2, 3] = 2
     for i, value in enumerate(x0):
         if not value > 0:
             raise ValueError(f"normalizer: positive mass in channel {i} of the training {name}, got mean {value}")
     logs = Moments()
     for x in maps:
+        n_dims = 3 if x.ndim == 5 else 2
         logs.add(torch.log1p(channels(x).double() / torch.tensor(x0, dtype=torch.float64)) / LN10)
-    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread())
+    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread(), n_dims=n_dims)
 
 
 def channels(maps: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B H W, C)"""
+    """(B, C, H, W) -> (B H W, C), cubes alike."""
     return maps.movedim(1, -1).flatten(0, -2)
-
-
-def column(values: Sequence[float], like: Tensor) -> Tensor:
-    """`values` (C,) in the precision and on the device of `like`, as (C, 1, 1)."""
-    return like.new_tensor(values)[:, None, None]
 
 
 def refuse_lengths(*rows: Sequence[float]) -> None:

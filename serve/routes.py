@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from configs import Serve
 from learn.checkpoint import Meta
-from learn.predict import MAX_SEED
+from learn.model import MAX_SEED
 from serve.npy import MalformedNpyError, decode, encode
 from serve.schema import (
     Health,

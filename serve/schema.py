@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from learn.predict import MAX_SEED
+from learn.model import MAX_SEED
 from serve.npy import MAX_HEADER, refuse_shape
 
 MAX_PARAMETERS = 256

@@ -138,3 +138,19 @@ def test_augmentation_reaches_all_eight_symmetries_and_every_roll_only_if_period
     assert len(images) == 8
     images = {tuple(moved_at_random(maps, np.random.default_rng(i), True).flatten().tolist()) for i in range(3000)}
     assert len(images) == 8 * 16
+
+
+def test_a_cube_is_moved_to_all_its_symmetries_and_every_roll_only_if_periodic() -> None:
+    cube = torch.arange(8).reshape(1, 2, 2, 2)  # of two cells a side the 48 symmetries are 48 images
+    images = {tuple(moved_at_random(cube, np.random.default_rng(i), False).flatten().tolist()) for i in range(1000)}
+    assert len(images) == 48
+    wide = torch.arange(2 * 64).reshape(2, 4, 4, 4)
+    for periodic in (True, False):
+        first, second = moved_at_random(wide, np.random.default_rng(5), periodic)
+        assert torch.equal(second, first + 64)
+        assert torch.equal(first.flatten().sort().values, wide[0].flatten())
+    places = {int(moved_at_random(wide, np.random.default_rng(i), True)[0].argmin()) for i in range(2000)}
+    assert len(places) == 64
+    assert {int(moved_at_random(wide, np.random.default_rng(i), False)[0].argmin()) for i in range(2000)} == {
+        0, 3, 12, 15, 48, 51, 60, 63,
+    }  # fmt: skip

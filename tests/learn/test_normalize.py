@@ -100,3 +100,18 @@ def test_what_cannot_be_fitted_is_refused() -> None:
 def test_a_scale_that_cannot_be_inverted_is_refused(broken: dict[str, tuple[float, ...]]) -> None:
     with pytest.raises(ValueError, match="normalizer"):
         LogScale.model_validate(SCALE.model_dump() | broken)
+
+
+@pytest.mark.parametrize("n_dims", [2, 3])
+def test_maps_and_cubes_have_a_scale_a_channel_and_a_field_may_have_no_input(n_dims: int) -> None:
+    rng = np.random.default_rng(n_dims)
+    targets = torch.tensor(rng.lognormal(size=(5, 2, *(4,) * n_dims)) * np.reshape([1.0, 100.0], (2, *(1,) * n_dims)))
+    nothing = torch.zeros(5, 0, *(4,) * n_dims)
+    batch = Batch(nothing, targets, torch.tensor(rng.random((5, 3))), torch.arange(5))
+    fitted = Normalizer.fit([batch])
+    assert fitted.targets.n_dims == n_dims
+    assert fitted.inputs.x0 == ()
+    assert fitted.inputs.forward(nothing).shape == nothing.shape
+    y = fitted.targets.forward(targets)
+    np.testing.assert_allclose(y.transpose(0, 1).flatten(1).mean(1), 0, atol=1e-12)
+    np.testing.assert_allclose(fitted.targets.inverse(y), targets, rtol=1e-9)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from configs import Optimizer, PairShards, Train
+from configs import Optimizer, PairShards, Stochastic, Train
 from learn.checkpoint import META
 from learn.predict import Predictor
 from learn.sources import ShardSource
@@ -146,3 +146,9 @@ def test_importing_it_leaves_threads_and_training_alone(repository: Path) -> Non
         [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.split() == ["3", "0", "False", "False"]
+
+
+def test_a_model_of_another_kind_is_no_painter(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Predictor, "of", Stochastic)
+    with pytest.raises(ValueError, match=r"final: expected a method of Stochastic, got regression"):
+        Predictor.load(trained)
