@@ -73,20 +73,13 @@ painter = Predictor.load("CHECKPOINT")
 fields = painter(maps, params, pixel_size=$pixel_size)  # numpy; params=None: the training means
 ```
 
-Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only from a source that you trust):
-
-```python
-import torch
-program = torch.export.load("program.pt2").module()
-fields = program($call)  # tensors on the CPU; nothing is checked
-```
-$noise
+$program$noise
 MIT licence.
 """
 )
 
 
-def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = None) -> str:
+def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = None, has_program: bool = True) -> str:
     """The card in Markdown; `evaluation` is what metrics.json of `python -m learn evaluate` holds.
 
     ValueError if that is of another model.
@@ -114,7 +107,9 @@ def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = N
         evaluation=judged(meta, evaluation) if evaluation is not None else "No held-out evaluation is in this release.",
         redshift=redshift(meta),
         conserves=CONSERVES[meta.config.method.conserve_mass],
-        call="maps, params, *noise" if n_noise(meta) else "maps, params",
+        program=PROGRAM.substitute(call="maps, params, *noise" if n_noise(meta) else "maps, params")
+        if has_program
+        else "",
         noise=NOISE.substitute(n=n_noise(meta), cells=noise_cells(meta)) if n_noise(meta) else "",
     )
 
@@ -132,6 +127,16 @@ CONSERVES = {
     True: "Total matter has the mass of the input, map by map; gas and stars need not add up with anything.",
     False: "Mass is not conserved: matter may leave a map, or enter it.",
 }
+PROGRAM = Template(
+    """Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only from a source that you trust):
+
+```python
+import torch
+program = torch.export.load("program.pt2").module()
+fields = program($call)  # tensors on the CPU; nothing is checked
+```
+"""
+)
 NOISE = Template(
     """
 `noise` is white, of unit variance, float32: (B, $n, H / c, W / c) for c in $cells. In Darkglass the seed s stands for
