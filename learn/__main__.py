@@ -57,11 +57,12 @@ def export(
     folder: Annotated[Path, typer.Argument(help="folder of a checkpoint", metavar="CHECKPOINT")],
     out: Annotated[Path, typer.Option(help="folder of the release")],
     evaluation: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, for the card")] = None,
+    note: Annotated[str, typer.Option(help="what the maps it was trained on are, for the card")] = "",
     program: Annotated[bool, typer.Option(help="with the painter as a torch program, which doubles the size")] = True,
 ) -> None:
     with user_errors(f"{PROG} export"):
         judged = evaluation and resolve(evaluation)
-        print(release.export(resolve(folder), resolve(out), evaluation=judged, program=program))
+        print(release.export(resolve(folder), resolve(out), evaluation=judged, program=program, note=note))
 
 
 def import_(

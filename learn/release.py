@@ -35,12 +35,12 @@ MAX_TEXT_BYTES = 16 * 2**20
 """Of meta.json, of SHA256SUMS and of the metrics of an evaluation."""
 
 
-def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: bool = True) -> Path:
+def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: bool = True, note: str = "") -> Path:
     """Write the release of the checkpoint `folder` to `out`, all or nothing, in the place of an older release there.
 
     Without its `program`, which holds the weights once more, it is half as large. `evaluation` is metrics.json of
-    `python -m learn evaluate`. FileNotFoundError, or ValueError for a checkpoint that cannot be read, an evaluation of
-    another model, or a folder `out` that holds something else.
+    `python -m learn evaluate`, `note` says on the card what the training maps are. FileNotFoundError, or ValueError for
+    a checkpoint that cannot be read, an evaluation of another model, or a folder `out` that holds something else.
     """
     refuse_occupied(out)
     meta = checkpoint.load_meta(folder)
@@ -48,7 +48,7 @@ def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: 
     checkpoint.load_nets(folder, meta, nets)
     n_weights = sum(x.numel() for net in nets.values() for x in net.parameters())
     judged = read_json(evaluation) if evaluation else None
-    text = card(meta, n_weights=n_weights, evaluation=judged, has_program=program)
+    text = card(meta, n_weights=n_weights, evaluation=judged, has_program=program, note=note)
     with beside(out) as partial:
         save_file(checkpoint.tensors("ema", nets), partial / WEIGHTS)
         (partial / META).write_text(released_meta(meta, sha256(partial / WEIGHTS)))
