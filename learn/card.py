@@ -201,7 +201,7 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
 
 def one_channel(rows: Sequence[Row]) -> str:
     """A row a method, a column a printed score."""
-    head = (str(rows[0]["channel"]), *(score.heading for score in PRINTED))
+    head = (str(rows[0]["channel"]), *(score.heading.replace("|", "\\|") for score in PRINTED))
     return table(head, ((str(row["method"]), *(score.shown(row) for score in PRINTED)) for row in rows))
 
 
