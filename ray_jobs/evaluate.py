@@ -10,6 +10,7 @@ import ray
 from configs import Evaluate
 from configs.command import command
 from learn.evaluate import evaluate as judge
+from learn.evaluate import of_checkpoint
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -33,4 +34,4 @@ def judge_single_threaded(config: Evaluate) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command(Evaluate, evaluate, prog="python -m ray_jobs.evaluate", summary=__doc__)
+    command(Evaluate, evaluate, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)
