@@ -236,6 +236,15 @@ def test_room_is_counted_in_whole_workers_on_each_node(
     assert workers_on({"CPU": 8.0, "GPU": 3.0}, config.model_copy(update={"use_gpu": True})) == 3
 
 
+def test_validations_are_told_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    announce, trial = Announce("val/loss", "min", 8), SimpleNamespace(trial_id="a", status="RUNNING")
+    for now in (100.0, 101.0, 120.0):
+        monkeypatch.setattr("ray_jobs.sweep_progress.time.monotonic", lambda now=now: now)
+        announce.on_trial_result(trials=[trial], trial=trial, result={"val/loss": now, "training_iteration": 1})
+        announce.on_trial_result(trials=[trial], trial=trial, result={"training_iteration": 1})
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["100", "120"]
+
+
 def test_a_line_says_how_many_how_good_and_how_long() -> None:
     def ended(name: str, loss: float, status: str) -> SimpleNamespace:
         return SimpleNamespace(trial_id=name, status=status, metric_analysis={"val/loss": {"min": loss, "max": 9.0}})
@@ -246,6 +255,8 @@ def test_a_line_says_how_many_how_good_and_how_long() -> None:
     line = announce.line(trials, trials[2], "done")
     assert line.startswith("tune: 2/8 trials  c done  best val/loss 0.25 (b)  ")
     assert line.endswith(" s left")
+    result = {"val/loss": 0.125, "training_iteration": 3}
+    assert announce.interim(trials, trials[1], result) == "tune: 1/8 trials  b validation 3  val/loss 0.125"
 
 
 @pytest.mark.parametrize(
