@@ -29,18 +29,20 @@ DASHBOARD_PORT = 8265
 OBJECT_STORE_BYTES = 512 * 1024**2
 
 
-def connect() -> str:
+def connect(*, log_to_driver: bool = True) -> str:
     """Join the cluster of this job, of RAY_ADDRESS, or a new one on this machine; the dashboard's URL.
+
+    What workers print comes here too if `log_to_driver`.
 
     Without RAY_ADDRESS Ray, and the actors of Ray Train, would try the head that last started on this machine, for ever
     if it is gone.
     """
     if os.environ.get("RAY_ADDRESS"):
-        context = ray.init(ignore_reinit_error=True)
+        context = ray.init(ignore_reinit_error=True, log_to_driver=log_to_driver)
     else:
         port = DASHBOARD_PORT if is_free(DASHBOARD_PORT) else free_port()
         os.environ["RAY_API_SERVER_ADDRESS"] = f"http://{LOOPBACK}:{port}"
-        context = ray.init("local", dashboard_port=port, ignore_reinit_error=True)
+        context = ray.init("local", dashboard_port=port, ignore_reinit_error=True, log_to_driver=log_to_driver)
     return f"http://{context.dashboard_url}"
 
 

@@ -35,7 +35,7 @@ def tune(config: Tune) -> None:
     if is_complete(config):
         print(f"tune: {config.out / RESULTS} is there already, nothing to do", flush=True)
         return
-    connect()
+    connect(log_to_driver=False)  # trials that the scheduler stops end in tracebacks of their loggers
     logging.getLogger("ray.tune").setLevel(logging.WARNING)
     start = time.monotonic()
     with warnings.catch_warnings():
