@@ -17,6 +17,7 @@ from configs import Baryons, provenance
 from configs.files import replacing
 from learn.figures import painted_figure
 from learn.predict import Predictor
+from learn.sources.stack import MAX_PIXELS
 from sim.matter import Axis, read_matter
 
 Maps = NDArray[np.float32]
@@ -79,8 +80,10 @@ def read_map(path: Path) -> Maps:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path}: expected a whole .npy file of numbers, got: {error}") from error
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: expected a map (H, W) of numbers, got {values.dtype} {values.shape}")
+    if values.ndim != 2 or values.dtype.kind not in "fiu" or max(values.shape) > MAX_PIXELS:
+        raise ValueError(
+            f"{path}: expected a map (H, W) of numbers, sides <= {MAX_PIXELS}, got {values.dtype} {values.shape}"
+        )
     return np.array(values, np.float32)
 
 

@@ -89,7 +89,8 @@ def test_a_box_brings_its_cosmology(painter: Path, tmp_path: Path, monkeypatch: 
         (["nowhere"], "nowhere: expected a snapshot, or the folder of a box"),
         (["map.npy", "omega_m"], "omega_m: expected name=number"),
         (["map.npy", "omega_x=1"], "omega_x"),
-        (["cube.npy"], "expected a map (H, W) of numbers, got float64 (2, 2, 2)"),
+        (["cube.npy"], "expected a map (H, W) of numbers, sides <= 16384, got float64 (2, 2, 2)"),
+        (["wide.npy"], "sides <= 16384, got float32 (1, 16385)"),
         (["objects.npy"], "objects.npy: expected a whole .npy file of numbers"),
         (["short.npy"], "short.npy: expected a whole .npy file of numbers"),
     ],
@@ -104,6 +105,7 @@ def test_what_the_user_got_wrong_is_one_line_and_exit_code_2(
 ) -> None:
     folder = map_path.parent
     np.save(folder / "cube.npy", np.ones((2, 2, 2)))
+    np.save(folder / "wide.npy", np.ones((1, 16385), np.float32))
     np.save(folder / "objects.npy", np.array([[{}]]), allow_pickle=True)
     (folder / "short.npy").write_bytes(map_path.read_bytes()[:-100])
     assert run(monkeypatch, painter, folder / arguments[0], *arguments[1:], "--out", folder / "out") == 2
