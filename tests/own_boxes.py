@@ -15,8 +15,10 @@ COSMOLOGY = Cosmology(omega_m=0.3, omega_b=0.045, h=0.7, n_s=0.96, sigma8=0.8)
 BOX = Box(cosmology=COSMOLOGY, box_size=12.5, n_particles=16, seed=1, redshifts=(1.0, 0.0))
 
 
-def simulation(folder: Path, *, seed: int, box: Box = BOX, redshifts: tuple[float, ...] = (1.0, 0.0)) -> None:
-    """A folder as `simulate` leaves it: a clump of 1500 particles in a sea of the others."""
+def simulation(
+    folder: Path, *, seed: int, box: Box = BOX, told: Box = BOX, redshifts: tuple[float, ...] = (1.0, 0.0)
+) -> None:
+    """A folder as `simulate` leaves it: a clump of 1500 particles in a sea of the others; box.json says `told`."""
     rng = np.random.default_rng(seed)
     n, inside = box.n_particles**3, 1500
     way = rng.standard_normal((inside, 3))
@@ -34,4 +36,4 @@ def simulation(folder: Path, *, seed: int, box: Box = BOX, redshifts: tuple[floa
     for i, redshift in enumerate(redshifts):
         content = Snapshot({"dark_matter": particles}, box.box_size, redshift, COSMOLOGY.omega_m, COSMOLOGY.h)
         snapshot.write(folder / f"snap_{i:03d}.hdf5", content)
-    (folder / "box.json").write_text(json.dumps({"box": json.loads(box.model_dump_json()), "seed": seed}))
+    (folder / "box.json").write_text(json.dumps({"box": json.loads(told.model_dump_json()), "seed": seed}))

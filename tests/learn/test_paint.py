@@ -73,7 +73,7 @@ def test_draws_have_seeds(drawing: Path, map_path: Path, tmp_path: Path, monkeyp
 def test_a_box_brings_its_cosmology(painter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A box as wide as a painter of 0.25 Mpc/h pixels and of 32 Mpc/h lines of sight wants it."""
     box = BOX.model_copy(update={"box_size": 32.0})
-    simulation(tmp_path / "box_0000", seed=3, box=box)
+    simulation(tmp_path / "box_0000", seed=3, box=box, told=box)
     assert run(monkeypatch, painter, tmp_path / "box_0000", "--out", tmp_path / "out", "log10_m_c=13.9") == 0
     about = json.loads((tmp_path / "out" / "paint.json").read_text())
     assert about["params"]["omega_m"] == pytest.approx(box.cosmology.omega_m)
