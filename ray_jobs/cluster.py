@@ -84,9 +84,11 @@ def local_head(log: Path, *, num_cpus: int | None = None) -> Iterator[Mapping[st
 
 def head_environment(port: int, folder: str) -> dict[str, str]:
     """Token, address, folder and PATH: jobs run `python`, which must be this interpreter."""
+    address = f"http://{LOOPBACK}:{port}"
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "RAY_ADDRESS": f"http://{LOOPBACK}:{port}",
+        "RAY_ADDRESS": address,
+        "RAY_API_SERVER_ADDRESS": address,  # before RAY_ADDRESS where both are, and `connect` leaves one behind
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32)),
         "RAY_TMPDIR": folder,

@@ -51,7 +51,10 @@ def test_a_head_of_our_own_asks_for_a_token_shows_its_dashboard_on_loopback_and_
     assert session_members(session) == []
 
 
-def test_a_job_of_one_head_never_asks_another_on_the_same_machine(tmp_path: Path) -> None:
+def test_a_job_of_one_head_never_asks_another_on_the_same_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", f"http://127.0.0.1:{free_port()}")  # of a Ray that is gone
     script = tmp_path / "job.py"
     script.write_text("import ray; ray.init(); print('cores:', int(ray.cluster_resources()['CPU']))")
     with local_head(tmp_path / "a.log", num_cpus=1) as first, local_head(tmp_path / "b.log", num_cpus=3) as second:
