@@ -1,5 +1,6 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
+from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.frozen import Frozen
 from configs.loader import ConfigError, load, load_one_of, validate
@@ -11,8 +12,10 @@ from configs.training import Evaluate, Optimizer, Painting, Regression, Stochast
 
 __all__ = [
     "Baryons",
+    "Bind",
     "Box",
     "Camels",
+    "CamelsBox",
     "ConfigError",
     "Cosmology",
     "Cutouts",
@@ -25,6 +28,7 @@ __all__ = [
     "MapData",
     "Multifield",
     "Optimizer",
+    "OwnBox",
     "OwnBoxes",
     "Paint",
     "Painted",
@@ -32,10 +36,13 @@ __all__ = [
     "PairShards",
     "Pairs",
     "Parted",
+    "Profile",
     "Regression",
     "Serve",
+    "SnapshotBox",
     "Stochastic",
     "Train",
+    "Trained",
     "UNet",
     "VdmBind",
     "home",

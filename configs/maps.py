@@ -82,6 +82,9 @@ class HaloCutouts(Frozen):
 
     kind: Literal["halos"] = Field(description="halos: cutouts that `produce` wrote")
     folder: Location = Field(description="folder with the manifest.json of a set of maps of halos")
+    targets: Literal["total", "components"] = Field(
+        "total", description="total, gas, stars; or dark matter, gas, stars, as the set has them"
+    )
     param_names: tuple[Name, ...] | None = Field(None, description="names of its parameters, where they are other ones")
     constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
 
@@ -99,6 +102,9 @@ class VdmBind(Parted):
         (6.25, 12.5, 25.0, 50.0), min_length=1, max_length=8, description="sides of the windows, rising [Mpc/h]"
     )
     depth: float = Field(50.0, gt=0, description="of the line of sight: the side of the box [Mpc/h]")
+    targets: Literal["total", "components"] = Field(
+        "total", description="total, gas, stars; or dark matter, gas, stars, as the files have them"
+    )
     param_names: tuple[Name, ...] | None = Field(None, description="names of the parameters; None: p0, p1, ...")
     constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
 

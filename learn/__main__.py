@@ -1,7 +1,8 @@
-"""Training and judgement on one machine: `python -m learn train|evaluate CONFIG.yaml key=value ...`, `preview SET`."""
+"""Models on one machine: `python -m learn train|evaluate|bind CONFIG.yaml key=value ...`, `preview SET`."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Train, resolve
+from configs import Bind, Evaluate, Train, resolve
 from configs.command import add, user_errors
-from learn import checkpoint, release
+from learn import bind as binding
+from learn import bound, checkpoint, pasted, release
 from learn.evaluate import evaluate
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -45,6 +47,24 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def bind(config: Bind) -> None:
+    """Sample every halo that is not, with a progress bar, then paste and measure."""
+    start, console = time.monotonic(), Console()
+    job = binding.prepare(config)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    measured, n_stamps = [], 0
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("bind", total=sum(len(job.rows(view)) for view in job.views))
+        for view, pieces, missing in binding.left(job):
+            bar.advance(task, sum(len(work.mass) for work in pieces if work not in missing))
+            for work in missing:
+                n_stamps += binding.make(work, config.sampler)
+                rate = n_stamps / max(time.monotonic() - start, 1e-9)
+                bar.update(task, advance=len(work.mass), description=f"{view.name}, {rate:.1f} stamps/s")
+            measured.append(pasted.paste(job, view, pieces))
+    console.print(bound.words(bound.write(job, measured, time.monotonic() - start)), soft_wrap=True, highlight=False)
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -83,6 +103,8 @@ def main() -> None:
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
     add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    summary = "Give the halos of a box baryons and paste them back into its maps."
+    add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
