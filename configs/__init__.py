@@ -1,13 +1,15 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
 from configs.cutouts import Camels, Cutouts, OwnBoxes
+from configs.diffusion import Diffusion, Sampling
 from configs.frozen import Frozen
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
-from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train, UNet
+from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
 
 __all__ = [
     "Baryons",
@@ -16,6 +18,8 @@ __all__ = [
     "ConfigError",
     "Cosmology",
     "Cutouts",
+    "DiT",
+    "Diffusion",
     "Ensemble",
     "Enthalpy",
     "Evaluate",
@@ -24,6 +28,7 @@ __all__ = [
     "Lightcone",
     "MapData",
     "Multifield",
+    "NetConfig",
     "Optimizer",
     "OwnBoxes",
     "Paint",
@@ -33,6 +38,7 @@ __all__ = [
     "Pairs",
     "Parted",
     "Regression",
+    "Sampling",
     "Serve",
     "Stochastic",
     "Train",
