@@ -2,13 +2,15 @@
 
 from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
 from configs.cutouts import Camels, Cutouts, OwnBoxes
+from configs.diffusion import Diffusion, Sampling
 from configs.frozen import Frozen
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
-from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train, UNet
+from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
 
 __all__ = [
     "Baryons",
@@ -19,6 +21,8 @@ __all__ = [
     "ConfigError",
     "Cosmology",
     "Cutouts",
+    "DiT",
+    "Diffusion",
     "Ensemble",
     "Enthalpy",
     "Evaluate",
@@ -27,6 +31,7 @@ __all__ = [
     "Lightcone",
     "MapData",
     "Multifield",
+    "NetConfig",
     "Optimizer",
     "OwnBox",
     "OwnBoxes",
@@ -38,6 +43,7 @@ __all__ = [
     "Parted",
     "Profile",
     "Regression",
+    "Sampling",
     "Serve",
     "SnapshotBox",
     "Stochastic",
