@@ -2,8 +2,9 @@
 
 from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
 from configs.cutouts import Camels, Cutouts, OwnBoxes
-from configs.diffusion import Diffusion, Sampling
+from configs.diffusion import Diffusion, Sampling, Variational
 from configs.frozen import Frozen
+from configs.halo_evaluation import EvaluateHalos
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
@@ -26,6 +27,7 @@ __all__ = [
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "EvaluateHalos",
     "Frozen",
     "HaloCutouts",
     "Lightcone",
@@ -50,6 +52,7 @@ __all__ = [
     "Train",
     "Trained",
     "UNet",
+    "Variational",
     "VdmBind",
     "home",
     "load",

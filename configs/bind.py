@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from configs.cutouts import Camels, OwnBoxes
+from configs.diffusion import Sampling
 from configs.frozen import Frozen, Location
 from configs.maps import HaloCutouts, Name
 
@@ -40,6 +41,7 @@ class Trained(Frozen):
     kind: Literal["checkpoint"] = Field(description="checkpoint: a trained model")
     folder: Location = Field(description="folder with weights.safetensors and meta.json")
     device: str = Field("cpu", description="cpu, or a device of torch such as cuda")
+    sampling: Sampling | None = Field(None, description="how samples are drawn; None: as the model was trained for")
 
 
 class Profile(Frozen):

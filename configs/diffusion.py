@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs.frozen import Frozen
 
@@ -47,7 +48,39 @@ class Diffusion(Frozen):
     offset: float = Field(
         1.0, gt=0, le=1e3, description="x0 of the targets' log10(1 + x / x0), over their mean; small: a plain logarithm"
     )
+    empty: tuple[str, ...] = Field(
+        (), description="channels, such as stars, of which most pixels hold nothing: they are kept apart by `gap`"
+    )
+    gap: float = Field(1.0, gt=0, le=10, description="between an empty pixel of those and the faintest other [dex]")
+    joint: bool = Field(
+        True, description="one network for all channels, which knows how they go together; else one each"
+    )
     log_noise: tuple[float, Annotated[float, Field(gt=0)]] = Field(
         (-0.5, 1.2), description="edm: mean and standard deviation of ln(noise / signal) in training"
     )
     sampler: Sampling = Field(default_factory=Sampling)
+
+    def gaps(self, channels: Sequence[str]) -> tuple[float, ...]:
+        """The gap of each of `channels`, none without; ValueError for an empty channel that is none of them."""
+        unknown = sorted(set(self.empty) - set(channels))
+        if unknown:
+            raise ValueError(f"method.empty: any of {', '.join(channels)}, got {unknown[0]}")
+        return tuple(self.gap if name in self.empty else 0.0 for name in channels) if self.empty else ()
+
+
+class Variational(Diffusion):
+    """The same with a schedule of noise that is learned beside the network (Kingma et al. 2021)."""
+
+    kind: Literal["variational"] = "variational"  # type: ignore[assignment]
+    objective: Literal["v"] = Field("v", description="what the network answers: the velocity")
+    log_range: tuple[float, float] = Field(
+        (-5.0, 4.0), description="ln(noise / signal) of the least and the most noisy level"
+    )
+    n_levels: int = Field(32, ge=2, le=1024, description="bins of ln(noise / signal) whose shares are learned")
+    every: int = Field(4, ge=1, le=1000, description="steps of the network between two of the schedule")
+
+    @model_validator(mode="after")
+    def levels_rise(self) -> Self:
+        if not self.log_range[0] < self.log_range[1]:
+            raise ValueError(f"log_range: rising, got {list(self.log_range)}")
+        return self

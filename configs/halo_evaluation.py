@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from configs.diffusion import Sampling
 from configs.frozen import Frozen, Location
 from configs.maps import HaloCutouts
 
@@ -16,6 +17,7 @@ class EvaluateHalos(Frozen):
     kind: Literal["halos"] = Field(description="halos: a model of the surroundings of halos")
     checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
     device: str = Field("cpu", description="cpu, or a device of torch such as cuda")
+    sampling: Sampling | None = Field(None, description="how samples are drawn; None: as the model was trained for")
     data: HaloCutouts = Field(description="the set of halo cutouts; targets: components")
     out: Location = Field(description="folder of halos.html, metrics.json and the figures")
     split: Literal["train", "validation", "test"] = Field("test", description="which simulations")

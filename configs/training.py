@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from configs.diffusion import Diffusion
+from configs.diffusion import Diffusion, Variational
 from configs.frozen import Frozen, Location
 from configs.maps import MapData
 from configs.nets import NetConfig, UNet
@@ -22,6 +23,10 @@ class Painting(Frozen):
     )
     conserve_mass: bool = Field(True, description="total matter has the mass of the dark matter, map by map")
     log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
+
+    def gaps(self, _channels: Sequence[str]) -> tuple[float, ...]:
+        """None: occupancy is an answer of its own."""
+        return ()
 
 
 class Regression(Painting):
@@ -41,22 +46,20 @@ class Stochastic(Painting):
     )
 
 
-METHODS = {"regression": Regression, "stochastic": Stochastic, "diffusion": Diffusion}
-Kind = Literal["regression", "stochastic", "diffusion"]
+METHODS = {"regression": Regression, "stochastic": Stochastic, "diffusion": Diffusion, "variational": Variational}
+Kind = Literal["regression", "stochastic", "diffusion", "variational"]
+OneMethod = Regression | Stochastic | Diffusion | Variational
 
 
-def method_of_a_name(value: Regression | Stochastic | Diffusion | Kind) -> Regression | Stochastic | Diffusion:
+def method_of_a_name(value: OneMethod | Kind) -> OneMethod:
     """A plain name as the configuration of that method with its defaults."""
     return METHODS[value]() if isinstance(value, str) else value
 
 
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MethodConfig = Regression | Stochastic | Diffusion
+    MethodConfig = OneMethod
 else:
-    MethodConfig = Annotated[
-        Annotated[Regression | Stochastic | Diffusion, Field(discriminator="kind")] | Kind,
-        AfterValidator(method_of_a_name),
-    ]
+    MethodConfig = Annotated[Annotated[OneMethod, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)]
 
 
 class Optimizer(Frozen):

@@ -12,9 +12,10 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeR
 
 from configs import Bind, Evaluate, Train, resolve
 from configs.command import add, user_errors
-from learn import bind as binding
-from learn import bound, checkpoint, pasted, release
+from learn import checkpoint, release
 from learn.evaluate import evaluate
+from learn.halos import bind as binding
+from learn.halos import bound, pasted
 from learn.preview import write_preview
 from learn.restore import restored, stored
 from learn.table import show

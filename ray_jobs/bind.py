@@ -10,8 +10,8 @@ from functools import partial
 
 from configs import Bind, Trained
 from configs.command import command
-from learn import bind as binding
-from learn import bound, pasted
+from learn.halos import bind as binding
+from learn.halos import bound, pasted
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Progress, exit_if_any_failed, spread

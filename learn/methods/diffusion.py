@@ -19,7 +19,7 @@ from configs import Train
 from learn.data import About, Batch
 from learn.methods.method import Metrics, Nets
 from learn.methods.noise import Streams
-from learn.methods.objectives import objective_of
+from learn.methods.objectives import Times, objective_of
 from learn.methods.paths import level
 from learn.methods.samplers import SAMPLERS, Step, plan, run
 from learn.nets.denoiser import denoiser
@@ -52,7 +52,8 @@ class Diffusion:
         """A new network, drawn from torch's current random state."""
         n_in, n_out = len(self.about.input_channels), len(self.about.target_channels)
         n_params = len(self.about.param_names) + 1
-        return {NET: denoiser(self.net_config, n_in + n_out, n_out, n_params, self.about.n_dims)}
+        joint = self.config.joint
+        return {NET: denoiser(self.net_config, n_in + n_out, n_out, n_params, self.about.n_dims, joint=joint)}
 
     def phases(self, _step: int) -> tuple[str]:
         """The one network."""
@@ -89,14 +90,18 @@ class Diffusion:
             shares = (xt.new_full((len(xt),), share) for share in (signal, noise))
             return self._guided(nets, xt, conditions, *shares)
 
-        steps = self.steps()
+        steps = self.steps(nets)
         return run(steps, estimate, steps[0].start[1] * start, lambda: streams.normal(tuple(start.shape[1:])))
 
-    def steps(self) -> list[Step]:
-        """The steps of the sampler."""
-        times, path = self.objective.times.grid(self.config.sampler.n_steps), self.objective.path
+    def steps(self, nets: Nets | None = None) -> list[Step]:
+        """The steps of the sampler; `nets` have a say in them where they learn how noise is scheduled."""
+        times, path = self.times(nets).grid(self.config.sampler.n_steps), self.objective.path
         levels = list(zip(path.signal(times).tolist(), path.noise(times).tolist(), strict=True))
         return plan(SAMPLERS[self.config.sampler.kind], levels)
+
+    def times(self, _nets: Nets | None = None) -> Times:
+        """The noise levels of training and of sampling."""
+        return self.objective.times
 
     def _guided(
         self, nets: Nets, xt: Tensor, conditions: Mapping[str, Condition], signal: Tensor, noise: Tensor

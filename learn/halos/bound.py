@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from configs import provenance
 from configs.files import replacing
-from learn.bind import Job
 from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map, error_axis, wavenumber_axis
-from learn.pasted import BOUND, CHANNELS, DMO, PASTED, TRUTH, Measured
+from learn.halos.bind import Job
+from learn.halos.pasted import BOUND, CHANNELS, DMO, PASTED, TRUTH, Measured
 from learn.portfolio import png
 
 Array = NDArray[np.float64]

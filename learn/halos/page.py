@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map, error_axis
-from learn.halo_scores import BASELINE, MODEL, MODEL_MEAN, SCORES, THEIRS, HaloScore
+from learn.halos.measures import CHANNELS, QUANTITIES, Measures
+from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, SCORES, THEIRS, HaloScore
 from learn.page import WEB, embedded, pretty
 from learn.panels import draw_places
 from learn.portfolio import png
 from learn.scores.coverage import NOMINAL, coverage
-from learn.scores.halos import CHANNELS, QUANTITIES, Measures
 
 Array = NDArray[np.float64]
 Drawn = Mapping[str, Sequence[Measures]]

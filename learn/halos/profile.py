@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from configs import Profile
 from learn.data import Source
-from learn.samplers.sampler import Frame, Maps
+from learn.halos.sampler import Frame, Maps
 from learn.sources import HaloSource
 from learn.sources.cutout import MASS
 from sim.halo_list import PeriodicBox, sphere_radius

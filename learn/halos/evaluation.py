@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from configs import EvaluateHalos, Profile, provenance
 from configs.files import replacing
-from learn import halo_page
 from learn.data import Batch
-from learn.halo_scores import BASELINE, MODEL, MODEL_MEAN, goals, rows
-from learn.samplers import HaloSampler, MeanProfile
-from learn.scores.halos import CHANNELS, QUANTITIES, Measures, Ruler, places, with_total
+from learn.halos import HaloSampler, MeanProfile, page
+from learn.halos.measures import CHANNELS, QUANTITIES, Measures, Ruler, places, with_total
+from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, goals, rows
 from learn.sources import HaloSource
 from learn.sources.cutout import MASS
 from sim.halo_list import PeriodicBox, sphere_radius
@@ -68,7 +67,7 @@ def evaluate(config: EvaluateHalos) -> dict[str, Any]:
     ValueError for a split without samples, or a model of other maps.
     """
     source = HaloSource(config.data, config.split)
-    model = HaloSampler.load(config.checkpoint, config.device)
+    model = HaloSampler.load(config.checkpoint, config.device, sampling=config.sampling)
     refuse_other_maps(config, source, model)
     profile = Profile(kind="mean_profile", data=config.data, n_masses=config.n_masses)
     bench = Bench(config, model, MeanProfile.fit(profile), mean_levels(config, source))
@@ -175,9 +174,9 @@ def metrics(bench: Bench, source: HaloSource, judged: Judged) -> dict[str, Any]:
 def write(config: EvaluateHalos, found: dict[str, Any], judged: Judged) -> None:
     """The files of an evaluation."""
     edges = Ruler(2, 1.0, 1.0, config.n_radii).edges
-    pictures = halo_page.pictures(judged.drawn, judged.truth, np.array(judged.counts), edges, sample=judged.sample)
+    pictures = page.pictures(judged.drawn, judged.truth, np.array(judged.counts), edges, sample=judged.sample)
     contents = {f"{name}.png": png for name, png in pictures.items()}
-    contents |= {"halos.html": halo_page.page(found, pictures).encode()}
+    contents |= {"halos.html": page.page(found, pictures).encode()}
     contents |= {"metrics.json": (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()}
     for name, content in contents.items():
         with replacing(config.out / name) as temporary:

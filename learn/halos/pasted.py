@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from configs import provenance
 from configs.files import replacing
-from learn.bind import Job, Work, stamps
+from learn.halos.bind import Job, Work, stamps
 from sim.paste import Layout, Taper
 from sim.samples import TARGET_CHANNELS
 from sim.shards import UNIT

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learn.halos.measures import CHANNELS, QUANTITIES, Measures
 from learn.scores.coverage import NOMINAL, coverage
-from learn.scores.halos import CHANNELS, QUANTITIES, Measures
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from configs import Profile, Trained
+from configs import Diffusion, Profile, Trained
 from learn import checkpoint
-from learn.samplers.profile import MeanProfile
-from learn.samplers.sampler import Frame, Sampler
-from learn.samplers.trained import HaloSampler
+from learn.halos.profile import MeanProfile
+from learn.halos.sampler import Frame, Sampler
+from learn.halos.trained import HaloSampler, identity
 from learn.sources import HaloSource
 
 
 def open_sampler(config: Trained | Profile) -> Sampler:
     """The sampler that `config` names; FileNotFoundError or ValueError names what is missing or of another kind."""
-    return MeanProfile.fit(config) if isinstance(config, Profile) else HaloSampler.load(config.folder, config.device)
+    if isinstance(config, Profile):
+        return MeanProfile.fit(config)
+    return HaloSampler.load(config.folder, config.device, sampling=config.sampling)
 
 
 def frame_of(config: Trained | Profile) -> Frame:
@@ -20,7 +22,9 @@ def frame_of(config: Trained | Profile) -> Frame:
     if isinstance(config, Profile):
         return MeanProfile.framed(config, HaloSource(config.data, "train"))
     meta = checkpoint.load_meta(config.folder)
-    return Frame.of(meta, meta.weights_sha256)
+    if not isinstance(meta.config.method, Diffusion):
+        raise ValueError(f"{config.folder}: expected a method of Diffusion, got {meta.config.method.kind}")
+    return Frame.of(meta, identity(meta, config.sampling))
 
 
 __all__ = ["Frame", "HaloSampler", "MeanProfile", "Sampler", "frame_of", "open_sampler"]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from configs import Bind, Profile, Trained
 from configs.files import replacing
-from learn.samplers import Frame, Sampler, frame_of, open_sampler
+from learn.halos import Frame, Sampler, frame_of, open_sampler
 from sim import host_box
 from sim.host_box import HostBox
 from sim.views import View, pixels_across, refuse_other_depth, views
