@@ -3,9 +3,10 @@
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.diffusion import Diffusion, Sampling
 from configs.frozen import Frozen
+from configs.generation import Generate
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
-from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.maps import Fields, HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
 from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
@@ -23,7 +24,9 @@ __all__ = [
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "Fields",
     "Frozen",
+    "Generate",
     "HaloCutouts",
     "Lightcone",
     "MapData",

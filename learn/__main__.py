@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Train, resolve
-from configs.command import add, user_errors
+from configs import Evaluate, Generate, Train, resolve
+from configs.command import add, add_counted, user_errors
 from learn import checkpoint, release
+from learn import generate as samples
 from learn.evaluate import evaluate
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -20,6 +21,8 @@ from learn.track import tracked
 from learn.train import fit, is_complete
 
 PROG = "python -m learn"
+COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+SAMPLES = "configs/generate/fields.yaml"
 
 
 def train(config: Train) -> None:
@@ -31,8 +34,7 @@ def train(config: Train) -> None:
     before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
@@ -45,6 +47,21 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def generate(config: Generate) -> None:
+    """Draw samples on this machine, part by part, with a progress bar."""
+    console = Console()
+    if samples.is_complete(config):
+        console.print(f"generate: {config.out / samples.SAMPLES} is there already, nothing to do")
+        return
+    missing = samples.missing(config)
+    before = config.n_samples - sum(len(part.samples) for part in missing)
+    with Progress(*COLUMNS, console=console) as bar:
+        task = bar.add_task("generate", total=config.n_samples, completed=before)
+        for part in missing:
+            bar.advance(task, len(samples.make(part, config).samples))
+    console.print(f"generate: the samples are in {samples.finish(config)}")
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -83,6 +100,8 @@ def main() -> None:
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
     add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    summary = "Draw samples of a trained generator."
+    add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
