@@ -4,10 +4,11 @@ from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.diffusion import Diffusion, Sampling, Variational
 from configs.frozen import Frozen
+from configs.generation import Generate
 from configs.halo_evaluation import EvaluateHalos
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
-from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.maps import Fields, HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
 from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
@@ -28,7 +29,9 @@ __all__ = [
     "Enthalpy",
     "Evaluate",
     "EvaluateHalos",
+    "Fields",
     "Frozen",
+    "Generate",
     "HaloCutouts",
     "Lightcone",
     "MapData",

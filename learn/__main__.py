@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Bind, Evaluate, Train, resolve
-from configs.command import add, user_errors
+from configs import Bind, Evaluate, EvaluateHalos, Generate, Train, resolve
+from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
+from learn import generate as samples
 from learn.evaluate import evaluate
 from learn.halos import bind as binding
 from learn.halos import bound, pasted
+from learn.halos import evaluation as halo_evaluation
+from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
 from learn.table import show
@@ -23,6 +26,8 @@ from learn.track import tracked
 from learn.train import fit, is_complete
 
 PROG = "python -m learn"
+COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+SAMPLES = "configs/generate/fields.yaml"
 
 
 def train(config: Train) -> None:
@@ -34,8 +39,7 @@ def train(config: Train) -> None:
     before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
@@ -50,13 +54,17 @@ def judge(config: Evaluate) -> None:
     show(evaluate(config))
 
 
+def judge_halos(config: EvaluateHalos) -> None:
+    """Judge a model of halos; the last line is one JSON object with every score."""
+    halo_evaluation.show(halo_evaluation.evaluate(config))
+
+
 def bind(config: Bind) -> None:
     """Sample every halo that is not, with a progress bar, then paste and measure."""
     start, console = time.monotonic(), Console()
     job = binding.prepare(config)
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     measured, n_stamps = [], 0
-    with Progress(*columns, console=console) as bar:
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("bind", total=sum(len(job.rows(view)) for view in job.views))
         for view, pieces, missing in binding.left(job):
             bar.advance(task, sum(len(work.mass) for work in pieces if work not in missing))
@@ -68,6 +76,21 @@ def bind(config: Bind) -> None:
     console.print(bound.words(bound.write(job, measured, time.monotonic() - start)), soft_wrap=True, highlight=False)
 
 
+def generate(config: Generate) -> None:
+    """Draw samples on this machine, part by part, with a progress bar."""
+    console = Console()
+    if samples.is_complete(config):
+        console.print(f"generate: {config.out / samples.SAMPLES} is there already, nothing to do")
+        return
+    missing = samples.missing(config)
+    before = config.n_samples - sum(len(part.samples) for part in missing)
+    with Progress(*COLUMNS, console=console) as bar:
+        task = bar.add_task("generate", total=config.n_samples, completed=before)
+        for part in missing:
+            bar.advance(task, len(samples.make(part, config).samples))
+    console.print(f"generate: the samples are in {samples.finish(config)}")
+
+
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
     with user_errors(f"{PROG} preview"):
         print(write_preview(resolve(folder)) or f"{folder}: nothing to draw: cubes, or no halo")
@@ -77,9 +100,12 @@ def export(
     folder: Annotated[Path, typer.Argument(help="folder of a checkpoint", metavar="CHECKPOINT")],
     out: Annotated[Path, typer.Option(help="folder of the release")],
     evaluation: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, for the card")] = None,
+    note: Annotated[str, typer.Option(help="what the maps it was trained on are, for the card")] = "",
+    program: Annotated[bool, typer.Option(help="with the painter as a torch program, which doubles the size")] = True,
 ) -> None:
     with user_errors(f"{PROG} export"):
-        print(release.export(resolve(folder), resolve(out), evaluation=evaluation and resolve(evaluation)))
+        judged = evaluation and resolve(evaluation)
+        print(release.export(resolve(folder), resolve(out), evaluation=judged, program=program, note=note))
 
 
 def import_(
@@ -89,6 +115,33 @@ def import_(
 ) -> None:
     with user_errors(f"{PROG} import"):
         print(release.import_(resolve(folder), resolve(out), max_bytes=max_bytes))
+
+
+def paint_(
+    checkpoint: Annotated[Path, typer.Argument(help="folder of a checkpoint or of a release", metavar="CHECKPOINT")],
+    source: Annotated[Path, typer.Argument(help="folder of a box, snapshot, or map (.npy)", metavar="SOURCE")],
+    values: Annotated[list[str] | None, typer.Argument(help="parameters, by name", metavar="name=value")] = None,
+    out: Annotated[Path, typer.Option(help="folder of the painted maps and their picture")] = Path("out/painted"),
+    draws: Annotated[int, typer.Option(help="answers of a painter that draws", min=1, max=1024)] = 1,
+    seed: Annotated[int, typer.Option(help="of the draws", min=0)] = 0,
+    redshift: Annotated[float, typer.Option(help="which output of a box of ours")] = 0.0,
+    axis: Annotated[int, typer.Option(help="line of sight", min=0, max=2)] = 2,
+) -> None:
+    with user_errors(f"{PROG} paint"):
+        keys: dict[str, Any] = {"n_draws": draws, "seed": seed, "redshift": redshift, "axis": axis}
+        print(paint(resolve(checkpoint), resolve(source), resolve(out), values=numbers(values or []), **keys))
+
+
+def numbers(pairs: list[str]) -> dict[str, float]:
+    """name=value, ... as numbers by name; ValueError for anything else."""
+    found: dict[str, float] = {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise ValueError(f"{pair}: expected name=number") from None
+    return found
 
 
 def judgement(step: int, metrics: dict[str, float]) -> str:
@@ -102,12 +155,16 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
-    summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    summary = "Judge a model, or maps that were painted elsewhere, on held-out simulations, beside baselines."
+    runs: dict[str, Run[Any]] = {"maps": Run(Evaluate, judge), "halos": Run(EvaluateHalos, judge_halos)}
+    add_of(app, "kind", runs, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     summary = "Give the halos of a box baryons and paste them back into its maps."
     add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
+    summary = "Draw samples of a trained generator."
+    add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
+    app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 

@@ -30,7 +30,7 @@ def bind(config: Bind) -> None:
     n_stamps, failures = 0, []
     make = partial(binding.make, sampler=config.sampler)
     on_gpu = isinstance(config.sampler, Trained) and config.sampler.device != "cpu"
-    for done in spread(make, missing, n_retries=config.n_retries, n_gpus=float(on_gpu)):
+    for done in spread(make, missing, n_retries=config.n_retries, n_gpus=int(on_gpu)):
         if done.result is None:
             failures.append((done.item.path.stem, str(done.error)))
             continue

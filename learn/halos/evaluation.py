@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,8 +182,10 @@ def write(config: EvaluateHalos, found: dict[str, Any], judged: Judged) -> None:
             temporary.write_bytes(content)
 
 
-def words(found: dict[str, Any]) -> Sequence[str]:
-    """The goals and where the page is, in lines."""
+def show(found: dict[str, Any]) -> None:
+    """Print the goals, where the page is and, in the last line, everything as one JSON object."""
     marks = {True: "reached", False: "missed", None: "cannot tell"}
-    lines = [f"{marks[goal['is_reached']]}: {goal['text']}: {goal['found']}" for goal in found["goals"]]
-    return [*lines, f"every score, figure and definition: {found['config']['out']}/halos.html"]
+    for goal in found["goals"]:
+        print(f"{marks[goal['is_reached']]}: {goal['text']}: {goal['found']}")
+    print(f"every score, figure and definition: {found['config']['out']}/halos.html")
+    print(json.dumps({"benchmark": "evaluate_halos", "commit": found["commit"], "rows": found["rows"]}))

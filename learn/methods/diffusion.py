@@ -7,6 +7,7 @@ the training loop or of files.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -62,15 +63,20 @@ class Diffusion:
     def loss(self, _phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         """Mean squared error of the answer, at a noise level and with noise of each map's own seed."""
         streams = Streams(batch.seeds)
-        u, hidden = streams.uniform(), streams.uniform() < self.config.dropout
-        return self._error(nets, batch, u, ~hidden, streams), {}
+        t, hidden = self.objective.times.drawn(streams.uniform()), streams.uniform() < self.config.dropout
+        return self._errors(nets, batch, t, ~hidden, streams)[0], {}
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
-        """The loss with nothing hidden, at levels that spread evenly over those of training."""
-        streams = Streams(batch.seeds)
-        first, shown = streams.uniform(), torch.ones_like(batch.seeds, dtype=torch.bool)
-        levels = [(first + i / N_LEVELS) % 1 for i in range(N_LEVELS)]
-        return {"loss": torch.stack([self._error(nets, batch, u, shown, streams) for u in levels]).mean()}
+        """The loss, and the error of x0 as one of the velocity: the same measure for every objective.
+
+        Nothing is hidden; the noise levels are a few, evenly spread.
+        """
+        streams, shown = Streams(batch.seeds), torch.ones_like(batch.seeds, dtype=torch.bool)
+        angles = math.pi / 2 * (torch.arange(N_LEVELS, dtype=torch.float64, device=shown.device) + 0.5) / N_LEVELS
+        times = self.objective.path.time_of(torch.tan(angles))
+        errors = [self._errors(nets, batch, t.expand(len(batch)), shown, streams) for t in times]
+        loss, velocity = (torch.stack(column).mean() for column in zip(*errors, strict=True))
+        return {"loss": loss, "velocity": velocity}
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
         """A sample a seed (B, C, ...) for inputs (B, I, ...), all in their physical units; I may be 0."""
@@ -113,16 +119,16 @@ class Diffusion:
             answer = answers["hidden"] + self.config.sampler.guidance * (answer - answers["hidden"])
         return self.objective.field(answer, xt, spread(signal, xt), spread(noise, xt))
 
-    def _error(self, nets: Nets, batch: Batch, u: Tensor, shown: Tensor, streams: Streams) -> Tensor:
-        """Mean squared error of the answer at the levels that `u` (B,) in [0, 1) stand for."""
+    def _errors(self, nets: Nets, batch: Batch, t: Tensor, shown: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+        """Mean squared errors of the answer at times t (B,), and of the x0 it stands for over the share of noise."""
         x0 = self.normalizer.targets.forward(batch.targets)
-        eps = streams.normal(tuple(x0.shape[1:]))
-        t = self.objective.times.drawn(u)
-        signal, noise = (share.to(x0.dtype) for share in (self.objective.path.signal(t), self.objective.path.noise(t)))
-        xt = spread(signal, x0) * x0 + spread(noise, x0) * eps
-        condition = Condition(*self._normalised(batch.inputs, batch.params), shown)
-        wanted = self.objective.answer(x0, eps, spread(signal, x0), spread(noise, x0))
-        return functional.mse_loss(self._answer(nets, xt, condition, signal, noise), wanted)
+        eps, path = streams.normal(tuple(x0.shape[1:])), self.objective.path
+        signal, noise = (share.to(x0.dtype) for share in (path.signal(t), path.noise(t)))
+        much, less = spread(signal, x0), spread(noise, x0)
+        xt, condition = much * x0 + less * eps, Condition(*self._normalised(batch.inputs, batch.params), shown)
+        answer = self._answer(nets, xt, condition, signal, noise)
+        wrong = (self.objective.field(answer, xt, much, less) - x0) * torch.hypot(much, less) / less
+        return functional.mse_loss(answer, self.objective.answer(x0, eps, much, less)), wrong.square().mean()
 
     def _answer(self, nets: Nets, xt: Tensor, condition: Condition, signal: Tensor, noise: Tensor) -> Tensor:
         """What the network says of xt (B, C, ...)."""

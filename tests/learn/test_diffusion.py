@@ -161,6 +161,30 @@ def test_a_network_that_answers_nothing_errs_by_the_variance_of_the_answer(objec
     np.testing.assert_allclose(loss, expected, rtol=0.1)
 
 
+class Misled(nn.Module):
+    """Knows the fields but for an error of 0.1, and answers what it is asked for."""
+
+    def __init__(self, made: Diffusion, fields: Tensor) -> None:
+        super().__init__()
+        self.made, self.x0 = made, made.normalizer.targets.forward(fields)
+
+    def forward(self, seen: Tensor, _params: Tensor, told: Tensor) -> Tensor:
+        angle = (torch.pi / 2 * told.double())[:, None, None, None]
+        t = self.made.objective.path.time_of(torch.tan(angle))
+        signal, noise = self.made.objective.path.signal(t), self.made.objective.path.noise(t)
+        wrong = self.x0 + 0.1
+        return self.made.objective.answer(wrong, (seen - signal * wrong) / noise, signal, noise).float()
+
+
+def test_the_same_error_is_the_same_measure_for_every_objective() -> None:
+    kind = about()
+    shown = batch(kind)
+    every = [method(kind, objective=objective) for objective in OBJECTIVES]
+    measured = [made.validate({NET: Misled(made, shown.targets)}, shown)["velocity"] for made in every]
+    angles = np.pi / 2 * (np.arange(8) + 0.5) / 8
+    np.testing.assert_allclose(measured, np.mean(0.01 / np.sin(angles) ** 2), rtol=1e-3)
+
+
 @pytest.mark.parametrize("offset", [1.0, 0.05])
 def test_fields_go_through_the_normaliser_and_back_without_a_clamp_in_their_bulk(offset: float) -> None:
     kind = about(n_pixels=32)
