@@ -45,6 +45,16 @@ class Job:
         """Along a side of the maps."""
         return pixels_across(self.host.box_size, self.frame.pixel_size)
 
+    @property
+    def params(self) -> Array:
+        """What the sampler is told of the box, (p,); ValueError names what the box does not say."""
+        return np.array([self.host.parameter(name) for name in self.frame.param_names])
+
+    @property
+    def gas_share(self) -> float:
+        """Share of gas in the mass between halos."""
+        return self.host.baryon_fraction if self.config.rest == "shares" else 0.0
+
     def rows(self, view: View) -> NDArray[np.int64]:
         """The halos of a view, by row."""
         return np.flatnonzero(view.holds(self.host.halos.center))
@@ -89,14 +99,13 @@ def prepare(config: Bind) -> Job:
     frame.windows(host.box_size)
     refuse_other_depth(host.box_size / config.n_slabs, frame.depth)
     job = Job(config, host, frame, tuple(views(config.axes, config.n_slabs, host.box_size)))
-    _ = job.n_pixels, host.baryon_fraction, [host.parameter(name) for name in frame.param_names]
+    _ = job.n_pixels, job.params, job.gas_share
     return job
 
 
 def works(job: Job, view: View) -> list[Work]:
     """What is to be sampled of a view, in pieces of `config.batch` halos."""
     rows, config = job.rows(view), job.config
-    params = np.array([job.host.parameter(name) for name in job.frame.param_names])
     pieces = [rows[i : i + config.batch] for i in range(0, len(rows), config.batch)]
     found = []
     for i, piece in enumerate(pieces):
@@ -106,7 +115,7 @@ def works(job: Job, view: View) -> list[Work]:
                 path=config.out / "halos" / f"{view.name}.{i:04d}.hdf5",
                 condition=shown[:, 0],
                 large_scale=shown[:, 1:],
-                params=np.tile(params, (len(piece), 1)),
+                params=np.tile(job.params, (len(piece), 1)),
                 mass=job.host.halos.m200c[piece],
                 seeds=np.array([seed_of(config.seed, view, int(job.host.halos.number[row])) for row in piece]),
                 n=config.n_realizations,

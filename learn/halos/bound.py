@@ -161,8 +161,7 @@ def maps_figure(path: Path, *, title: str) -> Figure:
                 for axes in row:
                     axes.set_axis_off()
                 continue
-            colours = ("total", "total", "gas", "stars")[i]
-            scale, own = density_scale(*compared, channel=colours), density_scale(shown[0], channel="dmo")
+            scale, own = density_scale(*compared, channel=CHANNELS[i]), density_scale(shown[0], channel="dmo")
             for j, (axes, name, one) in enumerate(zip(row, columns, shown, strict=False)):
                 image = draw_map(axes, one, box_size, own if i > 1 and j == 0 else scale)
                 axes.set_title(NAMES[name] if j == 0 else f"{NAMES[name]}: {CHANNELS[i].replace('_', ' ')}")

@@ -170,7 +170,7 @@ def sample_figure(sample: Mapping[str, Array]) -> Figure:
                 for axes in row:
                     axes.set_axis_off()
                 continue
-            scale = density_scale(*maps, channel=("total", "total", "gas", "stars")[i])
+            scale = density_scale(*maps, channel=CHANNELS[i])
             for axes, name, one in zip(row, shown, maps, strict=False):
                 image = draw_map(axes, one, float(len(one)), scale)
                 axes.set(title=f"{name}: {CHANNELS[i].replace('_', ' ')}", xlabel="", ylabel="")

@@ -82,7 +82,6 @@ class Canvas:
     def of(cls, job: Job, view: View) -> Canvas:
         config, host, rows = job.config, job.host, job.rows(view)
         dmo = view.whole(host.dmo, job.n_pixels)
-        gas = host.baryon_fraction if config.rest == "shares" else 0.0
         layout = Layout.of(
             job.aim(view, rows)[:, view.plane],
             host.halos.r200c[rows],
@@ -91,7 +90,7 @@ class Canvas:
             n_pixels=job.n_pixels,
             side=job.frame.n_pixels,
         )
-        return cls(job, view, rows, layout, dmo, np.stack([(1 - gas) * dmo, gas * dmo, 0 * dmo]))
+        return cls(job, view, rows, layout, dmo, np.stack([(1 - job.gas_share) * dmo, job.gas_share * dmo, 0 * dmo]))
 
     def fixed(self) -> dict[str, Array]:
         """The maps that are no draws, by name: (1, n, n) of the dark matter alone, (4, n, n) of the others."""

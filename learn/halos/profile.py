@@ -7,7 +7,7 @@ same in every draw. Radii are in units of the sphere of its mass that is 200 tim
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -53,8 +53,9 @@ class MeanProfile:
 
     @staticmethod
     def framed(config: Profile, source: HaloSource) -> Frame:
-        """What a profile of the set is shown."""
-        return Frame.of(source.about, f"{source.about.data_sha256} {config.n_masses} {config.n_radii}")
+        """What a profile of the set is shown: no parameters."""
+        known = Frame.of(source.about, f"{source.about.data_sha256} {config.n_masses} {config.n_radii}")
+        return replace(known, param_names=())
 
     def sample(
         self, condition: Maps, large_scale: Maps, params: NDArray[np.float64], mass: float, seed: int, n: int
