@@ -7,12 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from configs import (
+    Bind,
     Box,
     ConfigError,
     Cosmology,
     Cutouts,
     Ensemble,
     Evaluate,
+    EvaluateHalos,
     Paint,
     Pairs,
     PairShards,
@@ -141,7 +143,7 @@ FOLDERS: dict[str, type[Frozen]] = {
     "box": Box,
     "ensemble": Ensemble,
     "train": Train,
-    "evaluate": Evaluate,
+    "bind": Bind,
     "paint": Paint,
 }
 
@@ -159,6 +161,14 @@ def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> N
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
     assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
+
+
+def test_every_shipped_evaluation_loads_as_its_kind_says(repository: Path) -> None:
+    kinds = {"maps": Evaluate, "halos": EvaluateHalos}
+    files = sorted((repository / "configs/evaluate").glob("*.yaml"))
+    found = {file.stem: type(load_one_of(kinds, "kind", file)) for file in files}
+    assert found["halos"] is EvaluateHalos
+    assert found["painter"] is Evaluate
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
