@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, goals, rows
 from learn.sources import HaloSource
 from learn.sources.cutout import MASS
 from sim.halo_list import PeriodicBox, sphere_radius
+from sim.samples import read_manifest
 
 Array = NDArray[np.float64]
 
@@ -52,11 +54,13 @@ class Bench:
     model: HaloSampler
     baseline: MeanProfile
     level: Array
+    redshift: float
 
-    def ruler(self, mass: float) -> Ruler:
-        """For a halo of this mass: its radius is that of 200 times today's critical density."""
+    def ruler(self, params: Mapping[str, float]) -> Ruler:
+        """For a halo of these parameters, its mass among them; ValueError at a redshift above 0 without omega_m."""
         frame = self.model.frame
-        radius = float(sphere_radius(np.array([mass]), PeriodicBox(frame.depth, 0.0))[0])
+        box = PeriodicBox(frame.depth, self.redshift, params.get("omega_m"))
+        radius = float(sphere_radius(np.array([10 ** params[MASS]]), box)[0])
         return Ruler(frame.n_pixels, frame.pixel_size, radius, self.config.n_radii)
 
 
@@ -69,7 +73,8 @@ def evaluate(config: EvaluateHalos) -> dict[str, Any]:
     model = HaloSampler.load(config.checkpoint, config.device, sampling=config.sampling)
     refuse_other_maps(config, source, model)
     profile = Profile(kind="mean_profile", data=config.data, n_masses=config.n_masses)
-    bench = Bench(config, model, MeanProfile.fit(profile), mean_levels(config, source))
+    redshift = read_manifest(config.data.folder).redshift
+    bench = Bench(config, model, MeanProfile.fit(profile), mean_levels(config, source), redshift)
     judged = judge(bench, source)
     found = metrics(bench, source, judged)
     write(config, found, judged)
@@ -128,12 +133,17 @@ def judge_one(bench: Bench, batch: Batch, judged: Judged) -> tuple[Measures, lis
     told = (shown[0], shown[1:], values, mass)
     draws = with_total(bench.model.sample(*told, seed_of(bench.config.seed, seed), bench.config.n_draws))
     baseline = with_total(bench.baseline.sample(*told, 0, 1))[0]
-    truth, ruler = with_total(target), bench.ruler(mass)
+    truth, ruler = with_total(target), bench.ruler(params)
     if not judged.sample:
         judged.sample.update({"dmo": shown[0], MODEL: draws[0], BASELINE: baseline, "truth": truth})
     methods = [ruler.measure(maps, bench.level) for maps in (draws[0], draws.mean(axis=0), baseline)]
     rng = np.random.default_rng([TIES, bench.config.seed, seed])
     return ruler.measure(truth, bench.level), methods, places(draws, truth, ruler, rng)
+
+
+def edges_of(config: EvaluateHalos) -> Array:
+    """Of the rings, over R200c."""
+    return Ruler(1, 1.0, 1.0, config.n_radii).edges
 
 
 def seed_of(seed: int, index: int) -> int:
@@ -144,7 +154,7 @@ def seed_of(seed: int, index: int) -> int:
 def metrics(bench: Bench, source: HaloSource, judged: Judged) -> dict[str, Any]:
     """What metrics.json holds."""
     model, meta = bench.model, bench.model.meta
-    edges, counts = bench.ruler(1e13).edges, np.array(judged.counts)
+    edges, counts = edges_of(bench.config), np.array(judged.counts)
     found = rows(judged.drawn, judged.truth, counts, edges)
     reached = goals(found, lowest=judged.lowest(), n_evaluations=model.n_evaluations, n_parameters=model.n_parameters)
     return {
@@ -172,8 +182,8 @@ def metrics(bench: Bench, source: HaloSource, judged: Judged) -> dict[str, Any]:
 
 def write(config: EvaluateHalos, found: dict[str, Any], judged: Judged) -> None:
     """The files of an evaluation."""
-    edges = Ruler(2, 1.0, 1.0, config.n_radii).edges
-    pictures = page.pictures(judged.drawn, judged.truth, np.array(judged.counts), edges, sample=judged.sample)
+    counts = np.array(judged.counts)
+    pictures = page.pictures(judged.drawn, judged.truth, counts, edges_of(config), sample=judged.sample)
     contents = {f"{name}.png": png for name, png in pictures.items()}
     contents |= {"halos.html": page.page(found, pictures).encode()}
     contents |= {"metrics.json": (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()}

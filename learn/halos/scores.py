@@ -191,7 +191,8 @@ def covered(counts: Array) -> Row:
         for nominal in NOMINAL:
             value = float(coverage(counts[:, j].sum(axis=0), nominal))
             drawn = [float(coverage(counts[pick, j].sum(axis=0), nominal)) for pick in picks]
-            error = float(np.nanstd(drawn)) if len(counts) > 1 else float("nan")
+            known = [one for one in drawn if np.isfinite(one)]
+            error = float(np.std(known)) if len(counts) > 1 and known else float("nan")
             found[f"coverage_{100 * nominal:.0f}_{quantity}"] = estimate(value, error)
     return found
 

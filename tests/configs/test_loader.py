@@ -234,8 +234,8 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("method=nope", "method: expected 'regression' or 'stochastic', got 'nope'"),
-        ("method={kind: nope}", "method.kind: expected one of 'regression', 'stochastic', got 'nope'"),
+        ("method=nope", "method: expected 'regression', .* or 'variational', got 'nope'"),
+        ("method={kind: nope}", "method.kind: expected one of 'regression', .*'variational', got 'nope'"),
         ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),

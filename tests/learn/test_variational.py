@@ -11,7 +11,7 @@ import pytest
 import torch
 from toy_fields import about, batch
 
-from configs import Optimizer, Train, UNet, Variational
+from configs import Optimizer, Sampling, Train, UNet, Variational
 from learn.methods.diffusion import NET
 from learn.methods.variational import LEAST_SHARE, SCHEDULE, Learned, Schedule
 from learn.methods.variational import Variational as Method
@@ -109,7 +109,7 @@ def test_it_trains_and_samples(toy_pairs: Path, tmp_path: Path) -> None:
     config = Train(
         data=toy_pairs,
         out=tmp_path / "run",
-        method=Variational(sampler={"n_steps": 3}, empty=("stars",)),
+        method=Variational(sampler=Sampling(n_steps=3), empty=("stars",)),
         net=UNet(width=4, n_levels=2, n_embedding=8),
         optimizer=Optimizer(lr=1e-2, n_warmup=1, ema=0.5),
         n_steps=4,

@@ -43,7 +43,8 @@ def test_one_of_our_boxes_has_both_sides_its_halos_and_its_parameters(boxes: Pat
     found = host_box.load(asked(source, tmp_path, min_mass=1e12))
     assert len(found.halos) >= 1
     assert set(found.hydro) == {"dark_matter", "gas", "stars"}
-    assert (found.box_size, found.params["omega_m"], found.params["redshift"]) == (12.5, BOX.cosmology.omega_m, 0.0)
+    assert (found.box_size, found.params["redshift"]) == (12.5, 0.0)
+    assert found.params["omega_m"] == pytest.approx(BOX.cosmology.omega_m, rel=1e-6)
     assert found.baryon_fraction == pytest.approx(0.15)
     assert len(host_box.load(asked(source, tmp_path, min_mass=1e16)).halos) == 0
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from untrained import write_checkpoint
 
-from configs import HaloCutouts, Profile, Train, Trained
+from configs import HaloCutouts, Profile, Sampling, Train, Trained
 from learn.halos import HaloSampler, MeanProfile, frame_of
 from learn.sources.halos import HaloSource
 from sim.samples import TARGET_CHANNELS
@@ -49,7 +49,7 @@ def test_frames_are_known_without_opening_and_tell_samplings_apart(halo_checkpoi
     assert (frame.scales, frame.n_pixels, frame.depth) == ((6.25, 12.5, 25.0, 50.0), 16, 50.0)
     assert "log10_halo_mass" not in frame.param_names
     assert HaloSampler.load(halo_checkpoint).n_evaluations == 3
-    other = Trained.model_validate(config.model_dump() | {"sampling": {"n_steps": 2}})
+    other = config.model_copy(update={"sampling": Sampling(n_steps=2)})
     assert frame_of(other).identity != frame.identity
 
 
