@@ -2,6 +2,7 @@
 
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.diffusion import Diffusion, Sampling
+from configs.field_evaluation import EvaluateFields
 from configs.frozen import Frozen
 from configs.generation import Generate
 from configs.loader import ConfigError, load, load_one_of, validate
@@ -24,6 +25,7 @@ __all__ = [
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "EvaluateFields",
     "Fields",
     "Frozen",
     "Generate",

@@ -9,11 +9,13 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Generate, Train, resolve
-from configs.command import add, add_counted, user_errors
+from configs import Evaluate, EvaluateFields, Generate, Train, resolve
+from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
 from learn.evaluate import evaluate
+from learn.fields.evaluation import evaluate as evaluate_fields
+from learn.fields.table import show as show_fields
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -48,6 +50,11 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def judge_fields(config: EvaluateFields) -> None:
+    """Judge a generator of fields; the last line is one JSON object with every score."""
+    show_fields(evaluate_fields(config))
 
 
 def generate(config: Generate) -> None:
@@ -129,8 +136,9 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
+    judges: dict[str, Run[Any]] = {"painter": Run(Evaluate, judge), "fields": Run(EvaluateFields, judge_fields)}
     summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     summary = "Draw samples of a trained generator."
     add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
