@@ -3,6 +3,7 @@
 from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.diffusion import Diffusion, Sampling, Variational
+from configs.field_evaluation import EvaluateFields
 from configs.frozen import Frozen
 from configs.generation import Generate
 from configs.halo_evaluation import EvaluateHalos
@@ -28,6 +29,7 @@ __all__ = [
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "EvaluateFields",
     "EvaluateHalos",
     "Fields",
     "Frozen",

@@ -48,7 +48,7 @@ def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: st
 def add_of(
     app: typer.Typer, key: str, runs: Mapping[str, Run[Any]], *, name: str | None, prog: str, summary: str
 ) -> None:
-    """Give `app` the command `name` that does as `command_of`."""
+    """Give `app` the command `name` that loads the model that the value of `key` names, and runs it."""
     models = {kind: run.model for kind, run in runs.items()}
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:

@@ -141,7 +141,7 @@ class Train(Frozen):
 class Evaluate(Frozen):
     """Judgement, on held-out simulations, of a checkpoint or of the maps that any other emulator made."""
 
-    kind: Literal["maps"] = Field("maps", description="maps: a painter")
+    kind: Literal["painter"] = Field("painter", description="painter: maps that are painted on dark matter")
     checkpoint: Location | None = Field(None, description="folder with weights.safetensors and meta.json")
     predictions: Location | None = Field(
         None, description="folder of painted maps instead: {simulation}.npy, float32, (maps, C, P, P) or (draws, ...)"

@@ -10,14 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Bind, Evaluate, EvaluateHalos, Generate, Train, resolve
+from configs import Bind, Evaluate, EvaluateFields, EvaluateHalos, Generate, Train, resolve
 from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
 from learn.evaluate import evaluate
+from learn.fields.evaluation import evaluate as evaluate_fields
+from learn.fields.table import show as show_fields
 from learn.halos import bind as binding
 from learn.halos import bound, pasted
-from learn.halos import evaluation as halo_evaluation
+from learn.halos.evaluation import evaluate as evaluate_halos
+from learn.halos.evaluation import show as show_halos
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -54,9 +57,14 @@ def judge(config: Evaluate) -> None:
     show(evaluate(config))
 
 
+def judge_fields(config: EvaluateFields) -> None:
+    """Judge a generator of fields; the last line is one JSON object with every score."""
+    show_fields(evaluate_fields(config))
+
+
 def judge_halos(config: EvaluateHalos) -> None:
     """Judge a model of halos; the last line is one JSON object with every score."""
-    halo_evaluation.show(halo_evaluation.evaluate(config))
+    show_halos(evaluate_halos(config))
 
 
 def bind(config: Bind) -> None:
@@ -156,8 +164,12 @@ def main() -> None:
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = "Judge a model, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    runs: dict[str, Run[Any]] = {"maps": Run(Evaluate, judge), "halos": Run(EvaluateHalos, judge_halos)}
-    add_of(app, "kind", runs, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    judges: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, judge),
+        "fields": Run(EvaluateFields, judge_fields),
+        "halos": Run(EvaluateHalos, judge_halos),
+    }
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     summary = "Give the halos of a box baryons and paste them back into its maps."
     add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
     summary = "Draw samples of a trained generator."

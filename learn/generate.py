@@ -81,7 +81,7 @@ def finish(config: Generate) -> Path:
     """Put the parts, which are all there, together, draw some of them, and return the folder."""
     meta, every = checkpoint.load_meta(config.checkpoint), parts(config)
     params = parameters(meta, config)
-    write_picture(config, meta, np.concatenate([read(part) for part in every[:N_SHOWN]])[:N_SHOWN])
+    write_picture(config, meta, first(every, N_SHOWN))
     write_stack(config.out / STACK, every, config.n_samples)
     write_samples(config, meta, params, every)
     shutil.rmtree(config.out / PARTS)
@@ -126,6 +126,12 @@ def read(part: Part) -> Array:
     """The samples of a part."""
     fields: Array = np.load(part.path, allow_pickle=False)
     return fields
+
+
+def first(every: Sequence[Part], n: int) -> Array:
+    """The first `n` samples, or all if there are fewer."""
+    needed = [part for part in every if part.start < n]
+    return np.concatenate([read(part)[: n - part.start] for part in needed])
 
 
 def write_stack(path: Path, every: Sequence[Part], n_samples: int) -> None:

@@ -33,13 +33,14 @@ class Sampler(Model):
     def load(cls, folder: Path | str, device: str = "cpu", *, sampling: Sampling | None = None) -> Self:
         """From a checkpoint folder, to be sampled as told or as it was trained; errors as those of `Model.load`."""
         model = super().load(folder, device)
-        if sampling is not None:
-            method = model.meta.config.method.model_copy(update={"sampler": sampling})
-            model.meta = model.meta.model_copy(
-                update={"config": model.meta.config.model_copy(update={"method": method})}
-            )
-            model._method = METHODS[method.kind](model.meta.config, model.meta.normalizer, model.meta)
-        return model
+        return model if sampling is None else model.sampling(sampling)
+
+    def sampling(self, told: Sampling) -> Self:
+        """The same networks, sampled otherwise."""
+        method = self.meta.config.method.model_copy(update={"sampler": told})
+        config = self.meta.config.model_copy(update={"method": method})
+        meta = self.meta.model_copy(update={"config": config})
+        return type(self)(meta, METHODS[method.kind](config, meta.normalizer, meta), self._nets, self._device)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,52 +1,56 @@
-"""Judgement of a model, or of painted maps, on held-out simulations, as a task of the cluster."""
+"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
+
+With `kind: fields` in the configuration, of a generator of fields; with `kind: halos`, of a model of halos.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ray
 
-from configs import Evaluate, EvaluateHalos
+from configs import Evaluate, EvaluateFields, EvaluateHalos
 from configs.command import Run, command_of
 from learn.evaluate import evaluate as judge
-from learn.halos import evaluation as halos
+from learn.fields.evaluation import evaluate as judge_fields
+from learn.fields.table import show as show_fields
+from learn.halos.evaluation import evaluate as judge_halos
+from learn.halos.evaluation import show as show_halos
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
-Judged = dict[str, Any]
+Judge = Callable[[Any], dict[str, Any]]
+Show = Callable[[dict[str, Any]], None]
+Judged = Evaluate | EvaluateFields | EvaluateHalos
 
 
-def evaluate(config: Evaluate) -> None:
+def evaluate(config: Judged, judge: Judge = judge, show: Show = show) -> None:
     """Write the page, metrics.json and the figures to `config.out`."""
-    show(as_task(judge, config))
-
-
-def evaluate_halos(config: EvaluateHalos) -> None:
-    """The same for a model of halos."""
-    halos.show(as_task(halos.evaluate, config, n_gpus=int(config.device != "cpu")))
-
-
-def as_task(function: Callable[[Any], Judged], config: Evaluate | EvaluateHalos, n_gpus: int = 0) -> Judged:
-    """What `function` makes of `config` on a core of the cluster."""
     connect()
     start = time.monotonic()
-    task = ray.remote(single_threaded).options(num_cpus=1, num_gpus=n_gpus, max_retries=2)
-    result: Judged = ray.get(task.remote(function, config))
+    n_gpus = int(isinstance(config, EvaluateHalos) and config.device != "cpu")
+    task: Any = ray.remote(single_threaded).options(num_cpus=1, num_gpus=n_gpus, max_retries=2)
+    result = ray.get(task.remote(judge, config))
     write_step(
         config.out, step="evaluate", seconds=time.monotonic() - start, n_items=1, item="checkpoint", config=config
     )
-    return result
+    show(result)
 
 
-def single_threaded(function: Callable[[Any], Judged], config: Any) -> Judged:
+def single_threaded(judge: Judge, config: Judged) -> dict[str, Any]:
     limit_threads(1)
-    return function(config)
+    return judge(config)
 
 
 if __name__ == "__main__":
-    runs: dict[str, Run[Any]] = {"maps": Run(Evaluate, evaluate), "halos": Run(EvaluateHalos, evaluate_halos)}
+    runs: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, evaluate),
+        "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
+        "halos": Run(EvaluateHalos, partial(evaluate, judge=judge_halos, show=show_halos)),
+    }
     command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__)

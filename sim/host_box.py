@@ -15,6 +15,7 @@ from configs import Bind, Camels, CamelsBox, Cutouts, OwnBox, OwnBoxes, Snapshot
 from sim import catalogs, halos, paired, snapshot
 from sim.blocks import Blocks
 from sim.catalogs import Halos
+from sim.paired import DMO, HYDRO
 from sim.parameter_table import own_name
 from sim.particles import Tracers
 
@@ -85,7 +86,7 @@ def _listed(config: Bind, found: Halos, omega_m: float | None) -> Halos:
 
 
 def _of_snapshot(source: SnapshotBox, config: Bind) -> HostBox:
-    dmo = snapshot.read_tracers(source.path, ("dark_matter",))
+    dmo = snapshot.read_tracers(source.path, DMO)
     blocks = Blocks.of(dmo["dark_matter"].pos, dmo["dark_matter"].mass, dmo.box_size)
     params = {"omega_m": dmo.omega_m, "h": dmo.h} | ({} if dmo.omega_b is None else {"omega_b": dmo.omega_b})
     told = _told(params, dmo.redshift, config)
@@ -97,13 +98,12 @@ def _of_snapshot(source: SnapshotBox, config: Bind) -> HostBox:
 def _hydro(source: SnapshotBox, dmo: Tracers) -> dict[str, Blocks]:
     """The species of the other side; ValueError when it is of another box."""
     assert source.hydro is not None
-    names = ("dark_matter", "gas", "stars")
-    found = snapshot.read_tracers(source.hydro, names, keep_wind=source.keep_wind)
+    found = snapshot.read_tracers(source.hydro, HYDRO, keep_wind=source.keep_wind)
     for quantity in ("box_size", "redshift"):
         if catalogs.differ(quantity, getattr(found, quantity), getattr(dmo, quantity)):
             got = f"{getattr(dmo, quantity):g}, got {getattr(found, quantity):g}"
             raise ValueError(f"{source.hydro}: expected {quantity} of {source.path}, {got}")
-    return {name: Blocks.of(found[name].pos, found[name].mass, dmo.box_size) for name in names}
+    return {str(name): Blocks.of(found[name].pos, found[name].mass, dmo.box_size) for name in HYDRO}
 
 
 def _found(dmo: Tracers, source: SnapshotBox, config: Bind) -> Halos:
@@ -116,8 +116,15 @@ def _found(dmo: Tracers, source: SnapshotBox, config: Bind) -> Halos:
     if np.ptp(mass) > EQUAL_MASSES * mass[0]:
         got = f"{mass.min():g} to {mass.max():g} Msun/h"
         raise ValueError(f"{source.path}: expected a catalogue, or particles of one mass to find halos, got {got}")
-    keys = {"linking_length": source.linking_length, "min_particles": source.min_particles}
-    found = halos.find(matter.pos, float(mass[0]), dmo.box_size, omega_m=dmo.omega_m, redshift=dmo.redshift, **keys)
+    found = halos.find(
+        matter.pos,
+        float(mass[0]),
+        dmo.box_size,
+        omega_m=dmo.omega_m,
+        redshift=dmo.redshift,
+        linking_length=source.linking_length,
+        min_particles=source.min_particles,
+    )
     rows = np.arange(len(found))
     every = Halos(rows, found.center, found.m200c, found.r200c, dmo.box_size, dmo.redshift)
     return every.above(config.min_mass)

@@ -101,7 +101,7 @@ class Layout:
             kept *= _factor(base.sum(dtype=np.float64) - added.sum(), kept.sum(), "less mass in halos than in the map")
         return added + kept
 
-    def replaced(self, maps: Floats) -> Array:
+    def replaced(self, maps: Floats) -> Floats:
         """The pixels of `maps` (C, n, n) that the stamps touch, (h, C, side + 1, side + 1)."""
         n = len(self.kept)
         touched = [maps[:, rows, columns] for rows, columns in _places(self.corner, n, self.side)]
@@ -109,13 +109,11 @@ class Layout:
 
     def _moved(self, stamp: Floats, i: int) -> Array:
         """A stamp (C, side, side) on the pixels that it touches, (C, side + 1, side + 1): no mass is lost."""
-        for axis in (1, 2):
-            padding = [(0, 0)] * 3
-            padding[axis] = (0, 1)
-            first = np.pad(np.asarray(stamp, np.float64), padding)
-            share = self.rest[i, axis - 1]
-            stamp = first if share == 0 else (1 - share) * first + share * np.roll(first, 1, axis)
-        return stamp
+        moved = np.pad(np.asarray(stamp, np.float64), [(0, 0), (0, 1), (0, 1)])
+        for axis, share in zip((1, 2), self.rest[i], strict=True):
+            if share > 0:
+                moved = (1 - share) * moved + share * np.roll(moved, 1, axis)
+        return moved
 
 
 def nearest_corner(center: Array, pixel: float) -> Array:

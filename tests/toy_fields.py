@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Diffusion, Train, UNet
+from configs import Box, Cosmology, Diffusion, Fields, Train, UNet
 from learn.data import About, Batch
 from learn.methods import Diffusion as Method
 from learn.normalize import Normalizer
+from sim.outputs import maps_path, write_maps
 
 
 def about(n_dims: int = 2, *, n_pixels: int = 8, n_params: int = 2, inputs: tuple[str, ...] = ()) -> About:
@@ -53,3 +56,23 @@ def method(kind: About, *, net: object = None, **fields: object) -> Method:
     told = Diffusion.model_validate({"kind": "diffusion", **fields})
     config = Train.model_construct(method=told, net=net)
     return Method(config, Normalizer.fit([batch(kind, 8, seed=9)]), kind)
+
+
+def write_boxes(folder: Path, n: int = 10, *, n_pixels: int = 16) -> Path:
+    """Simulations as `simulate` leaves them with map_pixels: maps whose contrast and mean follow the cosmology."""
+    rng = np.random.default_rng(1)
+    for i in range(n):
+        omega_m, sigma8 = rng.uniform(0.2, 0.4), rng.uniform(0.6, 1.0)
+        cosmology = Cosmology(omega_m=omega_m, omega_b=0.045, h=0.7, n_s=0.96, sigma8=sigma8)
+        box = Box(cosmology=cosmology, box_size=8.0, n_particles=16, seed=i, redshifts=(1.0, 0.0), map_pixels=n_pixels)
+        (folder / f"box_{i:04d}").mkdir(parents=True)
+        (folder / f"box_{i:04d}" / "box.json").write_text(json.dumps({"box": json.loads(box.model_dump_json())}))
+        for number, redshift in enumerate(box.redshifts):
+            images = (smooth(3, (n_pixels, n_pixels), rng)[:, 0] / 1e12) ** sigma8 * 1e12 * omega_m
+            write_maps(maps_path(folder / f"box_{i:04d}", number), images.astype(np.float32), box, redshift)
+    return folder
+
+
+def fields(folder: Path, **changes: object) -> Fields:
+    told = {"kind": "fields", "folder": folder, "n_pixels": 16, "split": (0.6, 0.2, 0.2), **changes}
+    return Fields.model_validate(told)

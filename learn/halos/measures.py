@@ -87,7 +87,7 @@ class Ruler:
         tall = are_peaks(np.asarray(maps, np.float64), periodic=False) & (maps >= PEAK * level[:, None, None])
         flat = maps.reshape(len(maps), -1)
         return Measures(
-            profile=np.array(rings)[None],
+            profile=np.array(rings, np.float64)[None],
             area=np.bincount(place, minlength=n)[None, 1:-1].astype(np.float64),
             mass=flat[:, (distance < 1).ravel()].sum(axis=1, dtype=np.float64)[None],
             window=flat.sum(axis=1, dtype=np.float64)[None],

@@ -171,7 +171,7 @@ def describe(file: h5py.File, job: Job, view: View) -> None:
     """What the maps are."""
     file.attrs["config"] = job.config.model_dump_json()
     file.attrs["channels"] = list(CHANNELS)
-    about = {"axis": view.axis, "slab": view.slab, "depth": view.depth, "box_size": view.box_size}
+    about: dict[str, Any] = {"axis": view.axis, "slab": view.slab, "depth": view.depth, "box_size": view.box_size}
     about |= {"pixel_size": job.frame.pixel_size, "length_unit": "comoving Mpc/h"}
     about |= {"parameters": json.dumps(dict(job.host.params))}
     file.attrs.update({**about, **provenance()})

@@ -116,7 +116,8 @@ class Variational(Diffusion):
         streams = Streams(batch.seeds)
         first, shown = streams.uniform(), torch.ones_like(batch.seeds, dtype=torch.bool)
         drawn = [nets[SCHEDULE]((first + i / N_LEVELS) % 1) for i in range(N_LEVELS)]
-        return {"loss": torch.stack([self._bound(nets, batch, *one, shown, streams).mean() for one in drawn]).mean()}
+        bounds = [self._bound(nets, batch, at, log_density, shown, streams) for at, log_density in drawn]
+        return {"loss": torch.stack(bounds).mean()}
 
     def _bound(
         self, nets: Nets, batch: Batch, at: Tensor, log_density: Tensor, shown: Tensor, streams: Streams

@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_one_line_and_exit_2(
 ) -> None:
     for overrides, message in (
         (["n_slabs=2"], "slabs 50 Mpc/h deep, as the model was trained on, got 25"),
-        (["outer=1"], "outer: expected above inner=2.0, got 1.0"),
+        (["outer=1"], "outer: above inner=2.0, got 1.0"),
         ([f"catalog={tmp_path / 'none.csv'}"], "none.csv"),
         ([f"sampler={{kind: checkpoint, folder: {tmp_path}}}"], "expected a checkpoint"),
     ):
