@@ -27,7 +27,7 @@ class CamelsBox(Camels):
 class SnapshotBox(Frozen):
     """Any snapshot: Gadget, AREPO or CAMELS HDF5, Gadget binary, an Abacus .npz."""
 
-    kind: Literal["snapshot"] = Field(description="snapshot: any file or folder of one")
+    kind: Literal["file"] = Field(description="file: any snapshot, a file or a folder of them")
     path: Location = Field(description="the dark-matter-only snapshot")
     hydro: Location | None = Field(None, description="the same box with baryons, if there is a truth to compare with")
     keep_wind: bool = Field(False, description="count wind particles of `hydro` as stars")

@@ -7,7 +7,7 @@ import pytest
 from configs import Bind, ConfigError, SnapshotBox, Trained, load
 
 LINES = """
-source: {kind: snapshot, path: snap.hdf5}
+source: {kind: file, path: snap.hdf5}
 sampler: {kind: checkpoint, folder: final}
 out: bound
 """
@@ -36,7 +36,7 @@ def test_a_box_and_a_sampler_are_told_by_kind(path: Path) -> None:
         ("axes=[1, 1]", "axes: each once"),
         ("conserve=all", "conserve: expected 'none', 'halo' or 'box', got 'all'"),
         ("sampler={kind: oracle}", "sampler.kind: expected one of 'checkpoint', 'mean_profile', got 'oracle'"),
-        ("source={kind: snapshot}", "source.path: expected a value, found none"),
+        ("source={kind: file}", "source.path: expected a value, found none"),
         ("n_realizations=0", "n_realizations: expected greater than or equal to 1, got 0"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_pair_of_camels_has_our_names_of_its_parameters(suite: Suite, tmp_path
 
 def test_a_snapshot_without_a_catalogue_goes_through_our_finder(suite: Suite, tmp_path: Path) -> None:
     listed = host_box.load(asked(camels(suite), tmp_path))
-    box = SnapshotBox(kind="snapshot", path=suite.dmo / "SB35_1" / "snapdir_090", min_particles=20)
+    box = SnapshotBox(kind="file", path=suite.dmo / "SB35_1" / "snapdir_090", min_particles=20)
     found = host_box.load(asked(box, tmp_path, min_mass=1e14))
     assert not found.hydro
     away = found.halos.center[:, None] - listed.halos.center
@@ -70,7 +70,7 @@ def test_a_snapshot_without_a_catalogue_goes_through_our_finder(suite: Suite, tm
 
 def test_the_other_side_must_be_of_the_same_box(suite: Suite, tmp_path: Path) -> None:
     path = suite.dmo / "SB35_1" / "snapdir_090"
-    both = SnapshotBox(kind="snapshot", path=path, hydro=suite.hydro / "SB35_1" / "snapdir_090")
+    both = SnapshotBox(kind="file", path=path, hydro=suite.hydro / "SB35_1" / "snapdir_090")
     catalog = suite.catalogs / "SB35_1" / "fof_subhalo_tab_090.hdf5"
     found = host_box.load(asked(both, tmp_path, catalog=catalog))
     assert set(found.hydro) == {"dark_matter", "gas", "stars"}
