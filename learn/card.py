@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import Any
 
-from configs import Stochastic
+from configs import Painting, Stochastic
 from learn.checkpoint import Meta
 from learn.program import n_noise
 from learn.scores.score import PRINTED, Row
@@ -96,6 +96,7 @@ def card(
 
     ValueError if that is of another model.
     """
+    assert isinstance(meta.config.method, Painting)
     return CARD.substitute(
         inputs=", ".join(meta.input_channels),
         outputs=", ".join(meta.target_channels),

