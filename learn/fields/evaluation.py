@@ -40,7 +40,8 @@ def evaluate(config: EvaluateFields) -> dict[str, Any]:
     """
     held_out, training = (open_source(config.data, split) for split in (config.split, "train"))
     about, truth, known = held_out.about, read_set(held_out), read_set(training)
-    held_out.close(), training.close()
+    held_out.close()
+    training.close()
     sampler = Sampler.load(config.checkpoint, config.device, sampling=config.sampler)
     refuse_different(sampler, about, config.checkpoint)
     findings = judged(config, sampler, about, truth, known)
@@ -134,6 +135,8 @@ def write(config: EvaluateFields, metrics: dict[str, Any], findings: Findings) -
     for name, content in contents.items():
         with replacing(config.out / name) as temporary:
             temporary.write_bytes(content)
-    arrays = {f"{method}.{name}": values for method, one in findings.measured.items() for name, values in one.items()}
+    arrays: dict[str, Any] = {"params": findings.params} | {f"axis.{k}": v for k, v in findings.axes.items()}
+    for method, one in findings.measured.items():
+        arrays |= {f"{method}.{name}": values for name, values in one.items()}
     with replacing(config.out / "curves.npz") as temporary:
-        np.savez(temporary, params=findings.params, **{f"axis.{k}": v for k, v in findings.axes.items()}, **arrays)
+        np.savez(temporary, **arrays)

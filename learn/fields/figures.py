@@ -209,7 +209,7 @@ def minkowski_figure(findings: Findings) -> Figure:
 def draw_neighbours(findings: Findings, axes: Axes) -> None:
     """Histograms of the highest correlation with a training field."""
     values = np.concatenate(list(findings.likeness.values()))
-    edges = np.linspace(values.min() - 1e-3, values.max() + 1e-3, 25)
+    edges = np.linspace(values.min() - 1e-3, values.max() + 1e-3, 25).tolist()
     for name, found in findings.likeness.items():
         axes.hist(found, edges, density=True, histtype="step", lw=1.8, color=SHADES[name], label=name)
     axes.set(xlabel="highest correlation with a training field, rolled, turned or mirrored", ylabel="density")

@@ -29,7 +29,7 @@ class ParameterFit:
         fits = [n for n in range(most_powers + 1) if 3 * (1 + n * n_params) <= len(params)]
         n_powers = max(fits, default=0)
         x = design((params - center) / spread, n_powers)
-        return cls(center, spread, n_powers, np.linalg.lstsq(x, values, rcond=None)[0])
+        return cls(center, spread, n_powers, np.asarray(np.linalg.lstsq(x, values, rcond=None)[0], np.float64))
 
     def __call__(self, params: Array) -> Array:
         """(S, p) -> (S, K)"""

@@ -60,14 +60,16 @@ SCORES = (
 )
 
 
-def row(name: str, own: Measured, truth: Measured, params: Array) -> dict[str, Any]:
+def row(method: str, own: Measured, truth: Measured, params: Array) -> dict[str, Any]:
     """The scores of one method by name, each {value, standard_error}, or None where there is none."""
-    pair = with_scatter(own, params), with_scatter(truth, params)
+    own, truth = with_scatter(own, params), with_scatter(truth, params)
     rng = np.random.default_rng(SEED)
     picks = [rng.integers(len(params), size=len(params)) for _ in range(N_DRAWS)]
-    drawn = [(*(picked(one, pick) for one in pair), params[pick]) for pick in picks]
-    found = {key: estimate(score(*pair, params), [score(*one) for one in drawn]) for key, score in FUNCTIONS.items()}
-    return {"method": name, **found}
+    drawn = [(picked(own, pick), picked(truth, pick), params[pick]) for pick in picks]
+    found = {
+        name: estimate(score(own, truth, params), [score(*one) for one in drawn]) for name, score in FUNCTIONS.items()
+    }
+    return {"method": method, **found}
 
 
 def own_row(name: str, truth: Measured, params: Array) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class Learned:
         return times
 
 
+def unlikeness(bound: Tensor, log_density: Tensor) -> Tensor:
+    """What a schedule descends: least where its density (B,) is as the rms of what makes up the `bound` (B,)."""
+    weights = bound.square() / bound.square().mean()
+    return -(weights * log_density).mean()
+
+
 class Variational(Diffusion):
     """A denoiser, and beside it the schedule that it is trained and sampled with."""
 
@@ -108,8 +114,7 @@ class Variational(Diffusion):
         at, log_density = nets[SCHEDULE](u)
         with torch.no_grad():
             bound = self._bound(nets, batch, at, log_density, ~hidden, streams)
-        weights = bound.square() / bound.square().mean()
-        return -(weights * log_density).mean(), {"scatter": bound.std(correction=0) / bound.mean()}
+        return unlikeness(bound, log_density), {"scatter": bound.std(correction=0) / bound.mean()}
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
         """The bound with nothing hidden, at levels that spread evenly over those of training."""

@@ -144,30 +144,50 @@ def test_the_ideal_denoiser_of_a_data_set_gives_its_members_back(path: Path, nam
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_samples_of_a_gaussian_have_its_mean_and_its_variance(path: Path, name: str) -> None:
-    start = normal(40_000, 4)
+    start = normal(10_000, 4)
     found = sampled(name, path, 400, start)
-    np.testing.assert_allclose(found.mean(0), MEAN, atol=0.015 * STD.max())
-    np.testing.assert_allclose(found.std(0), STD, rtol=0.015)
+    np.testing.assert_allclose(found.mean(0), MEAN, atol=0.03 * STD.max())
+    np.testing.assert_allclose(found.std(0), STD, rtol=0.05 if name == "ddpm" else 0.025)
 
 
-def errors(name: str, path: Path, numbers: tuple[int, ...]) -> list[float]:
-    """Largest distance from the exact end of the trajectories of a Gaussian, which keep their place in it."""
-    start = normal(64, 4)
-    return [float((sampled(name, path, n, start) - (MEAN + STD * start)).abs().max()) for n in numbers]
+def errors(name: str, path: Path, numbers: tuple[int, ...], begin: float = 1.0, end: float = 0.0) -> list[float]:
+    """Largest distance from the exact trajectories of a Gaussian, which keep their place in it, at their end."""
+    eps = normal(64, 4)
+
+    def exact(signal: float, noise: float) -> Tensor:
+        return signal * MEAN + (signal**2 * STD**2 + noise**2).sqrt() * eps
+
+    found = []
+    for n in numbers:
+        t = torch.linspace(begin, end, n + 1, dtype=torch.float64)
+        ladder = list(zip(path.signal(t).tolist(), path.noise(t).tolist(), strict=True))
+        reached = run(plan(SAMPLERS[name], ladder), of_a_gaussian, exact(*ladder[0]), lambda: eps)
+        found.append(float((reached - exact(*ladder[-1])).abs().max()))
+    return found
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpmpp_2m", 2)])
 def test_errors_fall_by_the_order_of_the_sampler(path: Path, name: str, order: int) -> None:
-    found = errors(name, path, (40, 80, 160, 320))
+    """Between two noise levels: at both ends of a path ln(signal / noise) is infinite, and orders come late."""
+    found = errors(name, path, (40, 80, 160), begin=0.9, end=0.1)
     slopes = [math.log2(a / b) for a, b in pairwise(found)]
-    assert abs(slopes[-1] - order) < 0.2
+    np.testing.assert_allclose(slopes, order, atol=0.25)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m"])
+def test_from_end_to_end_more_steps_are_better(path: Path, name: str) -> None:
+    found = errors(name, path, (10, 20, 40, 80))
+    assert all(b < (0.6 if name == "ddim" else 0.55) * a for a, b in pairwise(found))
 
 
 def test_a_better_sampler_needs_fewer_evaluations() -> None:
-    ddim, heun, multistep = (errors(name, Cosine(), (20,))[0] for name in ("ddim", "heun", "dpmpp_2m"))
-    assert heun < ddim / 4
-    assert multistep < ddim / 4
+    ddim, heun, multistep = (
+        errors(name, Straight(), (n,))[0] for name, n in (("ddim", 25), ("heun", 13), ("dpmpp_2m", 25))
+    )
+    assert heun < 0.75 * ddim
+    assert multistep < 0.25 * ddim
 
 
 def test_evaluations_are_counted() -> None:

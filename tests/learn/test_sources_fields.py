@@ -71,7 +71,7 @@ def test_cubes_hold_the_mass_of_the_particles(tmp_path: Path) -> None:
 
 
 def test_the_dark_matter_of_pair_shards_is_a_field(toy_pairs: Path) -> None:
-    source = open_source(fields(toy_pairs, n_pixels=8, param_names=("omega_m", "h")), "train")
+    source = open_source(fields(toy_pairs, n_pixels=8, param_names=("omega_m", "h"), redshift=1.0), "train")
     read = source.read(range(len(source)))
     assert read.targets.shape == (9, 1, 8, 8)
     np.testing.assert_allclose(read.params, [[0.3, 0.7]] * 9, rtol=1e-6)
@@ -84,6 +84,7 @@ def test_what_cannot_be_read_is_refused_by_name(toy_boxes: Path, toy_pairs: Path
         (fields(toy_boxes, param_names=("omega_m", "mass")), "param_names: some of omega_m, .*redshift, got mass"),
         (fields(toy_boxes, redshift=0.5), "expected an output at redshift 0.5, got"),
         (fields(toy_boxes, n_pixels=12), r"multiples of 12 pixels, got \(16, 16\)"),
+        (fields(toy_pairs), "expected redshift 0, got 1"),
         (fields(toy_pairs, n_dims=3), "expected simulations for n_dims=3, got shards"),
     ):
         with pytest.raises(ValueError, match=words):

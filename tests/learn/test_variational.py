@@ -13,7 +13,7 @@ from toy_fields import about, batch
 
 from configs import Optimizer, Sampling, Train, UNet, Variational
 from learn.methods.diffusion import NET
-from learn.methods.variational import LEAST_SHARE, SCHEDULE, Learned, Schedule
+from learn.methods.variational import LEAST_SHARE, SCHEDULE, Learned, Schedule, unlikeness
 from learn.methods.variational import Variational as Method
 from learn.nets.denoiser import Separate, denoiser
 from learn.normalize import Normalizer
@@ -59,9 +59,8 @@ def test_it_learns_shares_as_the_rms_errors_are() -> None:
     for _ in range(1500):
         at, log_density = schedule(torch.rand(512, generator=generator))
         bound = rms[at.floor().long().clamp(max=3)] / torch.exp(log_density).detach()
-        weights = bound.square() / bound.square().mean()
         optimizer.zero_grad()
-        (-(weights * log_density).mean()).backward()
+        unlikeness(bound, log_density).backward()
         optimizer.step()
     np.testing.assert_allclose(schedule.shares().detach(), rms / rms.sum(), atol=0.03)
     assert schedule.shares().min() >= LEAST_SHARE / 4

@@ -37,6 +37,7 @@ def judged(toy_generator: Train, tmp_path: Path) -> EvaluateFields:
     )
 
 
+@pytest.mark.slow
 def test_a_judgement_is_whole_and_the_same_again(judged: EvaluateFields, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = evaluate(judged)
     assert "simulations" in capsys.readouterr().out
@@ -70,10 +71,11 @@ def test_fields_of_another_kind_are_refused(judged: EvaluateFields) -> None:
             evaluate(judged.model_copy(update={"data": data}))
 
 
+@pytest.mark.slow
 def test_the_command_takes_painters_and_fields_by_kind(judged: EvaluateFields, tmp_path: Path) -> None:
     path = tmp_path / "evaluate.yaml"
     path.write_text(judged.model_dump_json())  # JSON is YAML
-    command = [sys.executable, "-m", "learn", "evaluate", str(path), "n_neighbours=2"]
+    command = [sys.executable, "-m", "learn", "evaluate", str(path), "evaluations=[3]", "n_traded=1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["rows"][0]["method"] == "samples"

@@ -66,11 +66,11 @@ def test_a_set_beside_itself_is_perfect() -> None:
 def test_more_power_is_seen_by_as_much_as_it_is_more() -> None:
     truth, louder = universe(), universe(amplitude=np.sqrt(1.1))
     found = scores(louder, truth)
-    np.testing.assert_allclose(found["mafd"]["value"], 0.1, atol=1e-4)
-    np.testing.assert_allclose(found["worst"]["value"], 0.1, atol=1e-4)
-    np.testing.assert_allclose(found["variance"]["value"], 0.21, atol=1e-3)
-    np.testing.assert_allclose(found["scatter"]["value"], 0.0, atol=1e-3)
-    assert found["pdf"]["value"] > 1e-3
+    np.testing.assert_allclose(found["mafd"]["value"], 0.1, atol=1e-3)
+    np.testing.assert_allclose(found["worst"]["value"], 0.1, atol=1e-3)
+    np.testing.assert_allclose(found["variance"]["value"], 0.21, atol=3e-3)
+    np.testing.assert_allclose(found["scatter"]["value"], 0.0, atol=0.02)
+    assert found["pdf"]["value"] > 3e-4
     assert found["response"]["value"] < 1e-3
 
 
