@@ -17,7 +17,7 @@ class EvaluateHalos(Frozen):
     kind: Literal["halos"] = Field(description="halos: a model of the surroundings of halos")
     checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
     device: str = Field("cpu", description="cpu, or a device of torch such as cuda")
-    sampling: Sampling | None = Field(None, description="how samples are drawn; None: as the model was trained for")
+    sampler: Sampling | None = Field(None, description="other steps, guidance or sampler than those of the training")
     data: HaloCutouts = Field(description="the set of halo cutouts; targets: components")
     out: Location = Field(description="folder of halos.html, metrics.json and the figures")
     split: Literal["train", "validation", "test"] = Field("test", description="which simulations")

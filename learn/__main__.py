@@ -21,6 +21,7 @@ from learn.halos import bind as binding
 from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
+from learn.judgement import of_folder
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -163,13 +164,16 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
-    summary = "Judge a model, or maps that were painted elsewhere, on held-out simulations, beside baselines."
+    summary = (
+        "Judge a model, or maps that were painted elsewhere, on held-out simulations, beside baselines. The folder of "
+        "a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
+    )
     judges: dict[str, Run[Any]] = {
         "painter": Run(Evaluate, judge),
         "fields": Run(EvaluateFields, judge_fields),
         "halos": Run(EvaluateHalos, judge_halos),
     }
-    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_folder)
     summary = "Give the halos of a box baryons and paste them back into its maps."
     add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
     summary = "Draw samples of a trained generator."

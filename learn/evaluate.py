@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from configs import Evaluate, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
+from learn.checkpoint import load_meta
 from learn.curves import PAINTER, PAINTER_MEAN, SHAPES, Curves, curves, save
 from learn.data import About, Batch, Source
 from learn.ledger import Ledger, Standard
@@ -84,6 +85,12 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
     judgement = judge(config)
     write(judgement, config.out)
     return judgement.metrics
+
+
+def of_checkpoint(folder: Path) -> dict[str, Any]:
+    """The judgement of the checkpoint `folder` on the data it was trained on, as a tree of `Evaluate`."""
+    data = json.loads(load_meta(folder).config.data.model_dump_json())
+    return {"checkpoint": str(folder), "data": data, "out": str(folder.parent / "evaluation")}
 
 
 def write(judgement: Judgement, folder: Path) -> None:

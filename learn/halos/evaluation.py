@@ -70,7 +70,7 @@ def evaluate(config: EvaluateHalos) -> dict[str, Any]:
     ValueError for a split without samples, or a model of other maps.
     """
     source = HaloSource(config.data, config.split)
-    model = HaloSampler.load(config.checkpoint, config.device, sampling=config.sampling)
+    model = HaloSampler.load(config.checkpoint, config.device, sampling=config.sampler)
     refuse_other_maps(config, source, model)
     profile = Profile(kind="mean_profile", data=config.data, n_masses=config.n_masses)
     redshift = read_manifest(config.data.folder).redshift
