@@ -90,7 +90,7 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
 def of_checkpoint(folder: Path) -> dict[str, Any]:
     """The judgement of the checkpoint `folder` on the data it was trained on, as a tree of `Evaluate`."""
     data = json.loads(load_meta(folder).config.data.model_dump_json())
-    return {"checkpoint": str(folder), "data": data, "out": str(folder.parent / "evaluation")}
+    return {"checkpoint": str(folder), "data": data, "out": "out/evaluation"}
 
 
 def write(judgement: Judgement, folder: Path) -> None:
