@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from camels_like import write_suite
+from toy_pairs import write_toy_pairs
 from untrained import write_checkpoint
 
 from configs import Bind, Camels, CamelsBox, Cutouts, HaloCutouts, Optimizer, Profile, Train, Trained, UNet
@@ -89,3 +90,17 @@ def asked(roots: dict[str, Any], data: HaloCutouts, tmp_path: Path) -> Callable[
 @pytest.fixture
 def trained(halo_checkpoint: Path) -> Trained:
     return Trained(kind="checkpoint", folder=halo_checkpoint)
+
+
+@pytest.fixture
+def toy_painter(tmp_path: Path) -> Train:
+    """A tiny painter of pair shards."""
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    return Train(
+        data=write_toy_pairs(pairs),
+        out=tmp_path / "run",
+        net=UNet(width=4, n_levels=2, n_embedding=8),
+        n_steps=6,
+        batch_size=4,
+    )
