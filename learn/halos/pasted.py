@@ -37,6 +37,7 @@ class Measured:
     """Of one view: k [h/Mpc] (K,) and n_modes (K,); spectra [(Mpc/h)^2] by what they are of; a row a halo.
 
     dmo (1, 1, K), hydro and bound (1, 4, K) where there is a truth, pasted (R, 4, K); nan of a channel without mass.
+    Maps are divided by the mean of the truth where there is one, else by their own.
     """
 
     view: View
@@ -53,14 +54,16 @@ def paste(job: Job, view: View, pieces: list[Work]) -> Measured:
     path = job.config.out / f"{view.name}.hdf5"
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         describe(file, job, view)
-        for name, maps in canvas.fixed().items():
+        fixed = canvas.fixed()
+        level = fixed[TRUTH].mean(axis=(1, 2)) if TRUTH in fixed else None
+        for name, maps in fixed.items():
             put(file, name, canvas.shown(maps))
-            note(measured, name, maps[None], job)
+            note(measured, name, maps, level, job)
         out = file.create_dataset(PASTED, (job.config.n_realizations, 4, *[job.n_pixels] * 2), "f4", track_times=False)
         out.attrs["unit"] = UNIT
         for i, maps in enumerate(canvas.draws(pieces)):
             out[i] = canvas.shown(maps)
-            note(measured, PASTED, maps[None], job)
+            note(measured, PASTED, maps, level, job)
         if job.config.npy:
             with replacing(path.with_suffix(".npy")) as copy:
                 np.save(copy, out[:])
@@ -156,15 +159,19 @@ def inside(maps: Maps, canvas: Canvas) -> Array:
     return np.einsum("hcij,hij->hc", maps, within, dtype=np.float64)
 
 
-def note(measured: Measured, name: str, maps: Array, job: Job) -> None:
-    """Add the spectra of `maps` (1, C, n, n) to those called `name`."""
-    bins: dict[str, Any] = {"n_bins": job.config.n_bins}
-    found = [power(one, job.host.box_size, **bins) if one.any() else None for one in maps[0]]
+def note(measured: Measured, name: str, maps: Array, level: Array | None, job: Job) -> None:
+    """Add the spectra of `maps` (C, n, n) to those called `name`: of the maps over their means, or over `level` (4,).
+
+    With one level for all, what is missing from a map is missing from its power too.
+    """
+    found = [power(one, job.host.box_size, n_bins=job.config.n_bins) if one.any() else None for one in maps]
     known = next(one for one in found if one is not None)
     measured.k, measured.n_modes = known.k, known.n_modes
-    rows = np.array([np.full(len(known.k), np.nan) if one is None else one.pk for one in found])[None]
-    before = measured.spectra.get(name, np.empty((0, *rows.shape[1:])))
-    measured.spectra[name] = np.concatenate([before, rows])
+    scales = [1.0 if level is None else (one.mean() / level[i]) ** 2 for i, one in enumerate(maps)]
+    none = np.full(len(known.k), np.nan)
+    rows = [none if one is None else scale * one.pk for one, scale in zip(found, scales, strict=True)]
+    before = measured.spectra.get(name, np.empty((0, *np.shape(rows))))
+    measured.spectra[name] = np.concatenate([before, np.array(rows)[None]])
 
 
 def describe(file: h5py.File, job: Job, view: View) -> None:
