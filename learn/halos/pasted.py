@@ -167,9 +167,11 @@ def note(measured: Measured, name: str, maps: Array, level: Array | None, job: J
     found = [power(one, job.host.box_size, n_bins=job.config.n_bins) if one.any() else None for one in maps]
     known = next(one for one in found if one is not None)
     measured.k, measured.n_modes = known.k, known.n_modes
-    scales = [1.0 if level is None else (one.mean() / level[i]) ** 2 for i, one in enumerate(maps)]
+    means = maps.mean(axis=(1, 2))
+    over = means if level is None else np.where(level > 0, level, np.nan)[: len(maps)]
     none = np.full(len(known.k), np.nan)
-    rows = [none if one is None else scale * one.pk for one, scale in zip(found, scales, strict=True)]
+    each = zip(found, means, over, strict=True)
+    rows = [none if one is None else one.pk * (mean / reference) ** 2 for one, mean, reference in each]
     before = measured.spectra.get(name, np.empty((0, *np.shape(rows))))
     measured.spectra[name] = np.concatenate([before, np.array(rows)[None]])
 
