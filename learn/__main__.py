@@ -13,7 +13,7 @@ from configs import Evaluate, EvaluateFields, Generate, Train, resolve
 from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
-from learn.evaluate import evaluate
+from learn.evaluate import evaluate, of_checkpoint
 from learn.fields.evaluation import evaluate as evaluate_fields
 from learn.fields.table import show as show_fields
 from learn.paint import paint
@@ -137,8 +137,12 @@ def main() -> None:
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     judges: dict[str, Run[Any]] = {"painter": Run(Evaluate, judge), "fields": Run(EvaluateFields, judge_fields)}
-    summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    summary = (
+        "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines. The "
+        "folder of a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
+    )
+    prog = f"{PROG} evaluate"
+    add_of(app, "kind", judges, name="evaluate", prog=prog, summary=summary, of_folder=of_checkpoint)
     summary = "Draw samples of a trained generator."
     add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)

@@ -15,6 +15,7 @@ import ray
 from configs import Evaluate, EvaluateFields
 from configs.command import Run, command_of
 from learn.evaluate import evaluate as judge
+from learn.evaluate import of_checkpoint
 from learn.fields.evaluation import evaluate as judge_fields
 from learn.fields.table import show as show_fields
 from learn.table import show
@@ -48,4 +49,4 @@ if __name__ == "__main__":
         "painter": Run(Evaluate, evaluate),
         "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
     }
-    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__)
+    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)
