@@ -59,7 +59,7 @@ def add_of(
     summary: str,
     of_folder: OfFolder | None = None,
 ) -> None:
-    """Give `app` the command `name` that loads the model that the value of `key` names, and runs it."""
+    """As `add`, of the model that the value of `key` names."""
     models = {kind: run.model for kind, run in runs.items()}
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:

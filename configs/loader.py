@@ -43,7 +43,7 @@ def load_one_of(
     *,
     of_folder: OfFolder | None = None,
 ) -> Frozen:
-    """As `load`, the model being the one that the value of `key` names; the first if there is none."""
+    """As `load`, as the model that the value of `key` names; the first if there is none."""
     tree = tree_of(path, overrides, of_folder)
     kind = tree.get(key, next(iter(models)))
     if kind not in models:
@@ -52,7 +52,7 @@ def load_one_of(
 
 
 def tree_of(path: str | Path, overrides: Sequence[str], of_folder: OfFolder | None) -> dict[str, Any]:
-    """The plain tree of a YAML file, or of what `of_folder` makes of a folder."""
+    """The plain tree of a YAML file, or of what `of_folder` makes of a folder, with its overrides."""
     folder = resolve(Path(path))
     if of_folder is not None and folder.is_dir():
         return overridden(OmegaConf.create(of_folder(folder)), overrides, path)

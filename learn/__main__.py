@@ -14,14 +14,13 @@ from configs import Bind, Evaluate, EvaluateFields, EvaluateHalos, Generate, Tra
 from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
-from learn.evaluate import evaluate
+from learn.evaluate import evaluate, of_checkpoint
 from learn.fields.evaluation import evaluate as evaluate_fields
 from learn.fields.table import show as show_fields
 from learn.halos import bind as binding
 from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
-from learn.judgement import of_folder
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -173,7 +172,7 @@ def main() -> None:
         "fields": Run(EvaluateFields, judge_fields),
         "halos": Run(EvaluateHalos, judge_halos),
     }
-    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_folder)
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_checkpoint)
     summary = "Give the halos of a box baryons and paste them back into its maps."
     add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
     summary = "Draw samples of a trained generator."

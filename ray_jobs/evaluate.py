@@ -15,11 +15,11 @@ import ray
 from configs import Evaluate, EvaluateFields, EvaluateHalos
 from configs.command import Run, command_of
 from learn.evaluate import evaluate as judge
+from learn.evaluate import of_checkpoint
 from learn.fields.evaluation import evaluate as judge_fields
 from learn.fields.table import show as show_fields
 from learn.halos.evaluation import evaluate as judge_halos
 from learn.halos.evaluation import show as show_halos
-from learn.judgement import of_folder
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -54,4 +54,4 @@ if __name__ == "__main__":
         "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
         "halos": Run(EvaluateHalos, partial(evaluate, judge=judge_halos, show=show_halos)),
     }
-    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_folder)
+    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

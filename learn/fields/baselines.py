@@ -1,6 +1,7 @@
 """Fields that know next to nothing, for the parameters of others: what a generator has to beat.
 
-All know the power spectrum and the mean density as functions of the parameters, from the training fields. Knows arrays;
+All know the power spectrum and the mean density as functions of the parameters, from the training fields. A Gaussian
+field has negative densities where its contrast is strong: without them it would not have its power. Knows arrays;
 nothing of files.
 """
 
@@ -76,7 +77,7 @@ def made(training: FieldSet, truth: FieldSet, *, seed: int) -> Mapping[str, Fiel
         rng, params = np.random.default_rng([seed, i]), truth.params[i]
         power, level = spectrum.power(params, maps.shape[-1]), float(spectrum.density(params[None])[0, 0])
         for name, kind in kinds.items():
-            fields = level * np.maximum(1 + kind(power, len(maps), rng), 0)
+            fields = level * (1 + kind(power, len(maps), rng))
             found[name].append(fields.astype(np.float32))
         found[TRAINING].append(every[rng.integers(len(every), size=len(maps))])
     return {name: FieldSet(truth.names, fields, truth.params) for name, fields in found.items()}

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from learn.curves import PAINTER
@@ -80,9 +81,10 @@ def panel(draw: Callable[[Axes], None]) -> Figure:
 
 
 def fields_figure(findings: Findings) -> Figure:
-    """Two fields of each method on one scale."""
+    """Two samples, two held-out fields and one of each baseline, on one scale."""
     title = "projections along the axes" if findings.about.n_dims == 3 else "maps on one scale"
-    groups = {name: fields[:2, None] for name, fields in findings.shown.items()}
+    twice = (SAMPLES, HELD_OUT)
+    groups = {name: fields[: 2 if name in twice else 1, None] for name, fields in findings.shown.items()}
     return samples_figure(groups, findings.about, title=title)
 
 
@@ -191,6 +193,9 @@ def draw_trades(findings: Findings, metrics: Mapping[str, Any], axes: Axes) -> N
     axes.axhline(0.02, color=INK, lw=0.8)
     axes.axvline(metrics["subject"]["n_evaluations"], color=RULE, lw=0.8)
     axes.set(xscale="log", yscale="log", xlabel="network evaluations a sample", ylabel="mean |P ratio − 1|")
+    axes.xaxis.set_minor_locator(NullLocator())
+    numbers = sorted({trade.n_evaluations for trade in findings.trades})
+    axes.set_xticks(numbers, labels=[str(n) for n in numbers])
 
 
 def minkowski_figure(findings: Findings) -> Figure:

@@ -82,14 +82,14 @@ class Yardstick:
     def pdf(self, maps: Maps) -> Array:
         """Probability density of the logarithms of the pixels, (bins,)."""
         with np.errstate(divide="ignore"):
-            logs = np.log10(maps.astype(np.float64) / self.reference.level[0])
+            logs = np.log10(np.maximum(maps, 0) / self.reference.level[0])
         centers = 0.5 * (PDF_EDGES[1:] + PDF_EDGES[:-1])
         return np.histogram(np.clip(logs, centers[0], centers[-1]), PDF_EDGES, density=True)[0]
 
 
 def jumps(maps: Maps) -> tuple[Array, Array]:
     """Mean |difference of the logarithms| of neighbours, over the borders of maps (n, P, P) and inside them."""
-    logs = np.log1p(maps.astype(np.float64) / maps.mean(dtype=np.float64))
+    logs = np.log1p(np.maximum(maps, 0) / maps.mean(dtype=np.float64))
     steps = [np.abs(np.roll(logs, -1, axis) - logs) for axis in (1, 2)]
     across = np.mean([steps[0][:, -1], steps[1][:, :, -1]])
     return across, np.mean([steps[0][:, :-1].mean(), steps[1][:, :, :-1].mean()])

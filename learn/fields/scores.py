@@ -56,7 +56,7 @@ SCORES = (
         printed=True,
     ),
     Score("density", "density", "mean density over the true one, less 1", ""),
-    Score("empty", "empty", "share of pixels without any mass", "", ideal=None),
+    Score("empty", "empty", "share of pixels without any mass, or with less", "", ideal=None),
 )
 
 

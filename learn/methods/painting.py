@@ -37,8 +37,6 @@ class Painter:
     def __init__(self, config: Train, normalizer: Normalizer, about: About, *, n_noise: int = 0) -> None:
         if not isinstance(config.method, Painting):
             raise TypeError(f"painter: a method that paints, got {config.method.kind}")
-        if about.target_channels != CHANNELS:
-            raise ValueError(f"painter: expected maps of {', '.join(CHANNELS)}, got {', '.join(about.target_channels)}")
         self.config, self.net_config, self.normalizer, self.about = config.method, config.unet, normalizer, about
         self.n_noise = n_noise
         self.i_matter, self.i_baryons = (index_of(name, about.param_names) for name in ("omega_m", "omega_b"))

@@ -61,6 +61,7 @@ def test_samples_are_the_same_on_any_number_of_workers(
     assert "nothing to do" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_wrong_in_one_line(checkpoint: Path, tmp_path: Path) -> None:
     path = tmp_path / "generate.yaml"
     path.write_text(f"checkpoint: {checkpoint}\nout: {tmp_path / 'out'}\nn_samples: 3\n")

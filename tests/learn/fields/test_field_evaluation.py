@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from toy_fields import fields
 
-from configs import EvaluateFields, Train
+from configs import Evaluate, EvaluateFields, Train, load_one_of
+from learn.evaluate import of_checkpoint
 from learn.fields.evaluation import evaluate
 from learn.fields.figures import TITLES
 from learn.fields.scores import SCORES
@@ -69,6 +70,13 @@ def test_fields_of_another_kind_are_refused(judged: EvaluateFields) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             evaluate(judged.model_copy(update={"data": data}))
+
+
+def test_the_folder_of_a_generator_stands_for_its_judgement(judged: EvaluateFields) -> None:
+    kinds = {"painter": Evaluate, "fields": EvaluateFields}
+    found = load_one_of(kinds, "kind", judged.checkpoint, ["n_draws=3"], of_folder=of_checkpoint)
+    assert isinstance(found, EvaluateFields)
+    assert (found.checkpoint, found.data, found.n_draws) == (judged.checkpoint, judged.data, 3)
 
 
 @pytest.mark.slow

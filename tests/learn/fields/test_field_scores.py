@@ -176,3 +176,14 @@ def test_cubes_are_seen_along_their_axes() -> None:
     assert maps.shape == (6, 4, 4)
     np.testing.assert_allclose(maps[0], cube[0].mean(0))
     np.testing.assert_allclose(maps[5], cube[1].mean(2))
+
+
+def test_a_gaussian_field_of_strong_contrast_keeps_its_power_and_is_below_zero_somewhere() -> None:
+    loud = universe(n=40, amplitude=9.0)
+    positive = replace(loud, fields=[np.exp(one / one.mean()).astype(np.float32) for one in loud.fields])
+    made = baselines.made(positive, positive, seed=0)
+    found = scores(made[GAUSSIAN], positive)
+    assert found["mafd"]["value"] < 0.2
+    assert found["empty"]["value"] > 0.01
+    assert scores(made[LOG_NORMAL], positive)["empty"]["value"] == 0
+    assert all(np.isfinite(one["value"]) for one in found.values() if isinstance(one, dict))

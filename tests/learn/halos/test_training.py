@@ -29,5 +29,5 @@ def test_a_model_of_halos_trains_shows_a_specimen_and_draws(halo_train: Train, t
 
 def test_a_painter_refuses_components(halo_train: Train, data: HaloCutouts, tmp_path: Path) -> None:
     content = halo_train.model_dump() | {"method": "regression", "out": tmp_path}
-    with pytest.raises(ValueError, match="painter: expected maps of total, gas, stars, got dark_matter, gas, stars"):
+    with pytest.raises(ValueError, match=r"target_channels: \('total', 'gas', 'stars'\), got \('dark_matter'"):
         next(fit(Train.model_validate(content)))
