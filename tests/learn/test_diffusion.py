@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from own_boxes import simulation
 from torch import Tensor, nn
-from toy_fields import about, batch, method, smooth
+from toy_fields import about, batch, fields, method, smooth
 
 from configs import DiT, Sampling, Train, UNet
 from learn.data import Batch
@@ -240,3 +241,17 @@ def test_samples_of_a_seed_have_seeds_of_their_own() -> None:
     for wrong in ((-1, range(2)), (2**40, range(2)), (1, range(2**22, 2**22 + 1))):
         with pytest.raises(ValueError, match=r"^(seed|samples): "):
             seeds_of(*wrong)
+
+
+@pytest.mark.slow
+def test_cubes_of_particles_are_learned_drawn_and_shown(toy_generator: Train, tmp_path: Path) -> None:
+    for i in range(3):
+        simulation(tmp_path / "boxes" / f"box_{i}", seed=i)
+    data = fields(tmp_path / "boxes", n_dims=3, n_pixels=8, split=(0.34, 0.33, 0.33))
+    config = toy_generator.model_copy(update={"data": data, "n_steps": 2})
+    assert [progress.step for progress in fit(config)] == [1, 2]
+    sampler = Sampler.load(config.out / "final")
+    cubes = sampler(seeds_of(1, range(3)))
+    assert cubes.shape == (3, 1, 8, 8, 8)
+    np.testing.assert_array_equal(sampler(seeds_of(1, range(2, 3)))[0], cubes[2])
+    assert len(specimen(config, config.out / "final").axes) > 3

@@ -51,9 +51,9 @@ def test_every_patch_hears_every_other_and_no_other_map() -> None:
 
 
 def test_positions_know_the_torus() -> None:
-    told = positions((8, 4), torch.device("cpu")).reshape(8, 4, -1)
+    told = positions((6, 5), torch.device("cpu")).reshape(6, 5, -1)
     likeness = torch.einsum("ijf,klf->ijkl", told, told)
-    for i, j in ((0, 0), (7, 3), (3, 1)):  # the same seen from every patch, over the border too
+    for i, j in ((0, 0), (5, 4), (3, 1)):  # the same seen from every patch, over the border too
         torch.testing.assert_close(likeness[i, j], likeness[0, 0].roll((i, j), (0, 1)))
     assert (likeness[0, 0].flatten()[1:] < likeness[0, 0, 0, 0] - 0.1).all()
 

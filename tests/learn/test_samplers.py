@@ -73,6 +73,15 @@ def test_the_right_answer_gives_the_field_back(kind: str) -> None:
     np.testing.assert_allclose(told.field(answer, signal * x0 + noise * eps, signal, noise), x0, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("kind", "rate"), [("v", 2 / math.pi), ("flow", 1.0)])
+def test_a_velocity_is_how_fast_a_noisy_field_moves(kind: str, rate: float) -> None:
+    told, x0, eps = objective(kind), normal(9), normal(9, seed=1)
+    t = torch.linspace(0.05, 0.95, 9, dtype=torch.float64, requires_grad=True)
+    signal, noise = told.path.signal(t), told.path.noise(t)
+    (moving,) = torch.autograd.grad((signal * x0 + noise * eps).sum(), t)
+    np.testing.assert_allclose(told.answer(x0, eps, signal, noise).detach(), rate * moving, rtol=1e-9, atol=1e-12)
+
+
 def test_edm_is_the_preconditioning_of_karras_et_al() -> None:
     """Table 1 with sigma_data = 1: D(y) = c_skip y + c_out F(c_in y), y = x0 + sigma eps."""
     told, x0, eps = objective("edm"), normal(7), normal(7, seed=1)
@@ -211,3 +220,14 @@ def test_fresh_noise_is_drawn_by_the_ancestral_sampler_alone() -> None:
     for name in SAMPLERS:
         same = torch.equal(sampled(name, Cosine(), 9, start, seed=1), sampled(name, Cosine(), 9, start, seed=2))
         assert same == (name != "ddpm")
+
+
+def test_ancestral_steps_are_those_of_ho_et_al() -> None:
+    """Eq. 6 and 7: mean and variance of the posterior, alpha-bar being the square of the signal."""
+    for start, end in pairwise(levels(Cosine(), 9)[1:-1]):
+        bar, less = start[0] ** 2, end[0] ** 2
+        alpha = bar / less
+        (step,) = plan(SAMPLERS["ddpm"], [start, end])
+        np.testing.assert_allclose(step.stir**2, (1 - less) / (1 - bar) * (1 - alpha), rtol=1e-9)
+        np.testing.assert_allclose(step.keep, math.sqrt(alpha) * (1 - less) / (1 - bar), rtol=1e-9)
+        np.testing.assert_allclose(step.pull, math.sqrt(less) * (1 - alpha) / (1 - bar), rtol=1e-9)
