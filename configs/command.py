@@ -19,6 +19,8 @@ Config = TypeVar("Config", bound=Frozen)
 USER_ERROR = 2
 ConfigPath = Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")]
+NSamples = Annotated[int | None, typer.Option("--num-samples", help="how many")]
+Seed = Annotated[int | None, typer.Option("--seed", help="which")]
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,35 @@ def command(
     app(prog_name=prog)
 
 
-def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str) -> None:
+def command_of(
+    key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str, of_folder: OfFolder | None = None
+) -> None:
     """Parse sys.argv as the model that the configuration's value of `key` names, the first without it, and run it."""
     app = typer.Typer(add_completion=False)
+    add_of(app, key, runs, name=None, prog=prog, summary=summary, of_folder=of_folder)
+    app(prog_name=prog)
+
+
+def add_of(
+    app: typer.Typer,
+    key: str,
+    runs: Mapping[str, Run[Any]],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    of_folder: OfFolder | None = None,
+) -> None:
+    """As `add`, of the model that the value of `key` names."""
     models = {kind: run.model for kind, run in runs.items()}
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
-            chosen = load_one_of(models, key, config, overrides or ())
+            chosen = load_one_of(models, key, config, overrides or (), of_folder=of_folder)
             next(run for run in runs.values() if type(chosen) is run.model).function(chosen)
 
     fields = [line for kind, model in models.items() for line in (f"{key}={kind}:", *describe_fields(model, "  "))]
-    app.command(help=summary + "\n\n\b\n" + described(fields))(configured)
-    app(prog_name=prog)
+    app.command(name, help=summary + "\n\n\b\n" + described(fields))(configured)
 
 
 def add(
@@ -68,6 +86,29 @@ def add(
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
             run(load(model, config, overrides or (), of_folder=of_folder))
+
+    app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
+
+
+def add_counted(
+    app: typer.Typer,
+    model: type[Config],
+    run: Callable[[Config], None],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    default: str,
+) -> None:
+    """As `add`, for a model of n_samples and seed: both are options too, and the file is `default` if none is named."""
+
+    def configured(
+        config: ConfigPath = default, overrides: Overrides = None, num_samples: NSamples = None, seed: Seed = None
+    ) -> None:
+        told = {"n_samples": num_samples, "seed": seed}
+        more = [f"{key}={value}" for key, value in told.items() if value is not None]
+        with user_errors(prog):
+            run(load(model, config, [*(overrides or ()), *more]))
 
     app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 

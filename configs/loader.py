@@ -32,21 +32,31 @@ def load(
 
     A folder in the place of the file stands for what `of_folder` makes of it.
     """
-    folder = resolve(Path(path))
-    if of_folder is not None and folder.is_dir():
-        return validate(model, overridden(OmegaConf.create(of_folder(folder)), overrides, path), str(path))
-    return validate(model, merged(path, overrides), str(path))
+    return validate(model, tree_of(path, overrides, of_folder), str(path))
 
 
 def load_one_of(
-    models: Mapping[str, type[Frozen]], key: str, path: str | Path, overrides: Sequence[str] = ()
+    models: Mapping[str, type[Frozen]],
+    key: str,
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    of_folder: OfFolder | None = None,
 ) -> Frozen:
-    """The configuration in a YAML file, as the model that its value of `key` names; the first if it has none."""
-    tree = merged(path, overrides)
+    """As `load`, as the model that the value of `key` names; the first if there is none."""
+    tree = tree_of(path, overrides, of_folder)
     kind = tree.get(key, next(iter(models)))
     if kind not in models:
         raise ConfigError(f"{path}: {key}: expected one of {', '.join(models)}, got {kind!r}")
     return validate(models[kind], tree, str(path))
+
+
+def tree_of(path: str | Path, overrides: Sequence[str], of_folder: OfFolder | None) -> dict[str, Any]:
+    """The plain tree of a YAML file, or of what `of_folder` makes of a folder, with its overrides."""
+    folder = resolve(Path(path))
+    if of_folder is not None and folder.is_dir():
+        return overridden(OmegaConf.create(of_folder(folder)), overrides, path)
+    return merged(path, overrides)
 
 
 def merged(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

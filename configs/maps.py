@@ -82,6 +82,9 @@ class HaloCutouts(Frozen):
 
     kind: Literal["halos"] = Field(description="halos: cutouts that `produce` wrote")
     folder: Location = Field(description="folder with the manifest.json of a set of maps of halos")
+    targets: Literal["total", "components"] = Field(
+        "total", description="total, gas, stars; or dark matter, gas, stars, as the set has them"
+    )
     param_names: tuple[Name, ...] | None = Field(None, description="names of its parameters, where they are other ones")
     constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
 
@@ -99,6 +102,9 @@ class VdmBind(Parted):
         (6.25, 12.5, 25.0, 50.0), min_length=1, max_length=8, description="sides of the windows, rising [Mpc/h]"
     )
     depth: float = Field(50.0, gt=0, description="of the line of sight: the side of the box [Mpc/h]")
+    targets: Literal["total", "components"] = Field(
+        "total", description="total, gas, stars; or dark matter, gas, stars, as the files have them"
+    )
     param_names: tuple[Name, ...] | None = Field(None, description="names of the parameters; None: p0, p1, ...")
     constants: dict[Name, float] = Field(default_factory=dict, description="parameters that all samples share")
 
@@ -106,6 +112,28 @@ class VdmBind(Parted):
     def windows_rise(self) -> Self:
         if list(self.scales) != sorted(set(self.scales)) or self.scales[0] <= 0:
             raise ValueError(f"scales: rising from above 0, got {self.scales}")
+        return self
+
+
+class Fields(Parted):
+    """Density of our own boxes, to be generated from nothing but parameters."""
+
+    kind: Literal["fields"] = Field(description="fields: density of boxes that `simulate` wrote, as what is generated")
+    folder: Location = Field(
+        description="folder that `simulate` wrote, with map_pixels for maps, with snapshots for cubes; or the pair "
+        "shards that `produce` wrote, for their dark matter"
+    )
+    n_pixels: int = Field(ge=4, le=4096, description="pixels along a side; those of finer maps are averaged")
+    n_dims: Literal[2, 3] = Field(2, description="2: maps along the three axes; 3: cubes of the particles")
+    redshift: float = Field(0.0, ge=0, description="which output of the simulations")
+    param_names: tuple[Name, ...] = Field(
+        ("omega_m", "sigma8"), description="cosmological parameters that a field is conditioned on"
+    )
+
+    @model_validator(mode="after")
+    def parameters_differ(self) -> Self:
+        if len(set(self.param_names)) < len(self.param_names):
+            raise ValueError(f"param_names: each once, got {', '.join(self.param_names)}")
         return self
 
 
@@ -122,13 +150,14 @@ def shards_of_a_path(value: Any) -> Any:
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MapData = PairShards | Multifield | HaloCutouts | VdmBind
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields
 else:
     Told = Annotated[
         Annotated[PairShards, Tag("shards")]
         | Annotated[Multifield, Tag("multifield")]
         | Annotated[HaloCutouts, Tag("halos")]
-        | Annotated[VdmBind, Tag("vdm_bind")],
+        | Annotated[VdmBind, Tag("vdm_bind")]
+        | Annotated[Fields, Tag("fields")],
         Discriminator(kind_of),
     ]
     MapData = Annotated[Told | Location, AfterValidator(shards_of_a_path)]

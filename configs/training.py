@@ -1,43 +1,32 @@
-"""What a person may ask of a model: its networks, what it learns, on what, where and for how long."""
+"""What a person may ask of a model: what it learns, on what, where and for how long."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from configs.diffusion import Diffusion, Variational
 from configs.frozen import Frozen, Location
 from configs.maps import MapData
-
-
-class UNet(Frozen):
-    """A U-Net with FiLM conditioning."""
-
-    width: int = Field(16, ge=4, le=512, description="channels of the finest level; each level doubles them")
-    n_levels: int = Field(3, ge=1, le=6, description="levels; each halves the sides of a map")
-    n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
-    patch: Literal[1, 2, 4] = Field(1, description="side of the pixels' squares that are the cells of the finest level")
-    n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
-    film: bool = Field(True, description="modulate every block by the parameters; else the network does not know them")
-    padding: Literal["circular", "reflect"] = Field(
-        "circular", description="circular on periodic maps, reflect on cutouts"
-    )
-
-    @property
-    def stride(self) -> int:
-        """What must divide both sides of a map."""
-        return self.patch * 2 ** (self.n_levels - 1)
+from configs.nets import NetConfig, UNet
 
 
 class Painting(Frozen):
     """What painters have in common: how the answer of the network becomes fields."""
 
+    offset: ClassVar[float] = 1.0
     residual: bool = Field(True, description="fields are the dark matter times exp(answer); else the answer itself")
     context: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="radii of Gaussians [Mpc/h]: the dark matter smoothed by each is a further input"
     )
     conserve_mass: bool = Field(True, description="total matter has the mass of the dark matter, map by map")
     log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
+
+    def gaps(self, _channels: Sequence[str]) -> tuple[float, ...]:
+        """None: occupancy is an answer of its own."""
+        return ()
 
 
 class Regression(Painting):
@@ -57,21 +46,20 @@ class Stochastic(Painting):
     )
 
 
-METHODS = {"regression": Regression, "stochastic": Stochastic}
-Kind = Literal["regression", "stochastic"]
+METHODS = {"regression": Regression, "stochastic": Stochastic, "diffusion": Diffusion, "variational": Variational}
+Kind = Literal["regression", "stochastic", "diffusion", "variational"]
+OneMethod = Regression | Stochastic | Diffusion | Variational
 
 
-def method_of_a_name(value: Regression | Stochastic | Kind) -> Regression | Stochastic:
+def method_of_a_name(value: OneMethod | Kind) -> OneMethod:
     """A plain name as the configuration of that method with its defaults."""
     return METHODS[value]() if isinstance(value, str) else value
 
 
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MethodConfig = Regression | Stochastic
+    MethodConfig = OneMethod
 else:
-    MethodConfig = Annotated[
-        Annotated[Regression | Stochastic, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)
-    ]
+    MethodConfig = Annotated[Annotated[OneMethod, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)]
 
 
 class Optimizer(Frozen):
@@ -101,7 +89,7 @@ class Train(Frozen):
     start_from: Location | None = Field(
         None, description="checkpoint whose weights and normaliser the run starts from: fine-tuning"
     )
-    net: UNet = Field(default_factory=UNet)
+    net: NetConfig = Field(default_factory=UNet)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     n_steps: int = Field(ge=1, description="optimiser steps")
     batch_size: int = Field(ge=1, le=65536, description="maps a step over all workers together")
@@ -132,6 +120,18 @@ class Train(Frozen):
             raise ValueError(f"n_workers: at most one a map of the batch of {self.batch_size}, got {most}")
         return self
 
+    @model_validator(mode="after")
+    def painters_are_unets(self) -> Self:
+        if isinstance(self.method, Painting) and not isinstance(self.net, UNet):
+            raise ValueError(f"net.kind: unet with method.kind={self.method.kind}, got {self.net.kind}")
+        return self
+
+    @property
+    def unet(self) -> UNet:
+        """The network of a painter."""
+        assert isinstance(self.net, UNet)
+        return self.net
+
     @property
     def worker_range(self) -> tuple[int, int]:
         """The least and the most workers."""
@@ -141,6 +141,7 @@ class Train(Frozen):
 class Evaluate(Frozen):
     """Judgement, on held-out simulations, of a checkpoint or of the maps that any other emulator made."""
 
+    kind: Literal["painter"] = Field("painter", description="painter: maps that are painted on dark matter")
     checkpoint: Location | None = Field(None, description="folder with weights.safetensors and meta.json")
     predictions: Location | None = Field(
         None, description="folder of painted maps instead: {simulation}.npy, float32, (maps, C, P, P) or (draws, ...)"

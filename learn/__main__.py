@@ -1,7 +1,8 @@
-"""Training and judgement on one machine: `python -m learn train|evaluate CONFIG.yaml key=value ...`, `preview SET`."""
+"""Models on one machine: `python -m learn train|evaluate|bind CONFIG.yaml key=value ...`, `preview SET`."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Train, resolve
-from configs.command import add, user_errors
+from configs import Bind, Evaluate, EvaluateFields, EvaluateHalos, Generate, Train, resolve
+from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
+from learn import generate as samples
 from learn.evaluate import evaluate, of_checkpoint
+from learn.fields.evaluation import evaluate as evaluate_fields
+from learn.fields.table import show as show_fields
+from learn.halos import bind as binding
+from learn.halos import bound, pasted
+from learn.halos.evaluation import evaluate as evaluate_halos
+from learn.halos.evaluation import show as show_halos
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -21,6 +29,8 @@ from learn.track import tracked
 from learn.train import fit, is_complete
 
 PROG = "python -m learn"
+COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+SAMPLES = "configs/generate/fields.yaml"
 
 
 def train(config: Train) -> None:
@@ -32,8 +42,7 @@ def train(config: Train) -> None:
     before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
@@ -46,6 +55,48 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def judge_fields(config: EvaluateFields) -> None:
+    """Judge a generator of fields; the last line is one JSON object with every score."""
+    show_fields(evaluate_fields(config))
+
+
+def judge_halos(config: EvaluateHalos) -> None:
+    """Judge a model of halos; the last line is one JSON object with every score."""
+    show_halos(evaluate_halos(config))
+
+
+def bind(config: Bind) -> None:
+    """Sample every halo that is not, with a progress bar, then paste and measure."""
+    start, console = time.monotonic(), Console()
+    job = binding.prepare(config)
+    measured, n_stamps = [], 0
+    with Progress(*COLUMNS, console=console) as bar:
+        task = bar.add_task("bind", total=sum(len(job.rows(view)) for view in job.views))
+        for view, pieces, missing in binding.left(job):
+            bar.advance(task, sum(len(work.mass) for work in pieces if work not in missing))
+            for work in missing:
+                n_stamps += binding.make(work, config.sampler)
+                rate = n_stamps / max(time.monotonic() - start, 1e-9)
+                bar.update(task, advance=len(work.mass), description=f"{view.name}, {rate:.1f} stamps/s")
+            measured.append(pasted.paste(job, view, pieces))
+    console.print(bound.words(bound.write(job, measured, time.monotonic() - start)), soft_wrap=True, highlight=False)
+
+
+def generate(config: Generate) -> None:
+    """Draw samples on this machine, part by part, with a progress bar."""
+    console = Console()
+    if samples.is_complete(config):
+        console.print(f"generate: {config.out / samples.SAMPLES} is there already, nothing to do")
+        return
+    missing = samples.missing(config)
+    before = config.n_samples - sum(len(part.samples) for part in missing)
+    with Progress(*COLUMNS, console=console) as bar:
+        task = bar.add_task("generate", total=config.n_samples, completed=before)
+        for part in missing:
+            bar.advance(task, len(samples.make(part, config).samples))
+    console.print(f"generate: the samples are in {samples.finish(config)}")
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -113,11 +164,19 @@ def main() -> None:
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     summary = (
-        "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines. The "
-        "folder of a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
+        "Judge a model, or maps that were painted elsewhere, on held-out simulations, beside baselines. The folder of "
+        "a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
     )
-    prog = f"{PROG} evaluate"
-    add(app, Evaluate, judge, name="evaluate", prog=prog, summary=summary, of_folder=of_checkpoint)
+    judges: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, judge),
+        "fields": Run(EvaluateFields, judge_fields),
+        "halos": Run(EvaluateHalos, judge_halos),
+    }
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_checkpoint)
+    summary = "Give the halos of a box baryons and paste them back into its maps."
+    add(app, Bind, bind, name="bind", prog=f"{PROG} bind", summary=summary)
+    summary = "Draw samples of a trained generator."
+    add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)

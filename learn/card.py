@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import Any
 
-from configs import Stochastic
+from configs import Painting, Stochastic
 from learn.checkpoint import Meta
 from learn.program import n_noise
 from learn.scores.score import PRINTED, Row
@@ -96,6 +96,7 @@ def card(
 
     ValueError if that is of another model.
     """
+    assert isinstance(meta.config.method, Painting)
     return CARD.substitute(
         inputs=", ".join(meta.input_channels),
         outputs=", ".join(meta.target_channels),
@@ -164,7 +165,7 @@ def program(meta: Meta) -> str:
 
 
 def noise_cells(meta: Meta) -> str:
-    return ", ".join(str(meta.config.net.patch * 2**level) for level in range(meta.config.net.n_levels))
+    return ", ".join(str(meta.config.unet.patch * 2**level) for level in range(meta.config.unet.n_levels))
 
 
 def redshift(meta: Meta) -> str:
@@ -185,10 +186,7 @@ def parameters(meta: Meta) -> str:
 
 def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     """The main scores on held-out simulations, the baselines beside the painter; coverage; which goals are reached."""
-    own = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
-    subject = evaluation.get("subject")
-    if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
-        raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
+    own_evaluation(meta, evaluation)
     rows: Sequence[Row] = evaluation["rows"]
     title = (
         f"On {len(evaluation['simulations'])} {evaluation['split']} simulations, with standard errors over simulations "
@@ -197,6 +195,14 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     tables = (one_channel([row for row in rows if row["channel"] == channel]) for channel in meta.target_channels)
     lines = [f"- {line.strip()}" for line in (*coverages(rows), *goals(outcomes(rows)).splitlines())]
     return "\n\n".join([title, *tables, "\n".join(lines)])
+
+
+def own_evaluation(meta: Meta, evaluation: Mapping[str, Any]) -> None:
+    """ValueError unless an evaluation is of this model."""
+    own = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
+    subject = evaluation.get("subject")
+    if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
+        raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
 
 
 def one_channel(rows: Sequence[Row]) -> str:

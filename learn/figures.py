@@ -54,7 +54,7 @@ STYLE: Any = {
     "svg.hashsalt": "darkglass",
 }
 UNIT = "M☉/h / (Mpc/h)²"
-COLORMAPS = {"dmo": "magma", "total": "magma", "gas": "viridis", "stars": "cividis"}
+COLORMAPS = {"dmo": "magma", "total": "magma", "dark_matter": "magma", "gas": "viridis", "stars": "cividis"}
 DECADES = 4
 """The faintest pixel that has a colour of its own, below the brightest; stars fill few pixels."""
 MAX_DIFFERENCE = 99.9

@@ -21,16 +21,21 @@ CONSTANT = 1e-6  # a parameter that varies by less than this fraction of its mea
 
 
 class LogScale(Frozen):
-    """log10(1 + x / x0), then z-score, channel by channel, of maps or cubes; x0 in the unit of x."""
+    """log10(1 + x / x0), then z-score, channel by channel, of maps or cubes; x0 in the unit of x.
+
+    A channel with a gap has that many dex between a pixel that is exactly 0 and the faintest other: what is below it,
+    as samples of empty pixels are, is exactly 0 again.
+    """
 
     x0: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     n_dims: Literal[2, 3] = 2
+    gap: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def is_usable(self) -> Self:
-        refuse_lengths(self.x0, self.mean, self.std)
+        refuse_lengths(self.x0, self.mean, self.std, *([self.gap] if self.gap else []))
         refuse_not_positive("x0", self.x0)
         refuse_not_positive("std", self.std)
         return self
@@ -38,11 +43,15 @@ class LogScale(Frozen):
     def forward(self, x: Tensor) -> Tensor:
         """Physical (..., C, H, W) or (..., C, D, H, W) >= 0 -> normalised, in the precision of `x`."""
         y = torch.log1p(x / self._column(self.x0, x)) / LN10
+        if self.gap:
+            y = y + self._column(self.gap, y) * (x > 0)
         return (y - self._column(self.mean, x)) / self._column(self.std, x)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Normalised -> physical >= 0, in the precision of `y`."""
         logs = y * self._column(self.std, y) + self._column(self.mean, y)
+        if self.gap:
+            logs = logs - self._column(self.gap, y)
         return self._column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
@@ -81,8 +90,13 @@ class Normalizer(Frozen):
     params: LinearScale
 
     @classmethod
-    def fit(cls, batches: Iterable[Batch]) -> Self:
-        """Streams `batches` twice. ValueError if there is none, or if a channel is zero in all of them."""
+    def fit(cls, batches: Iterable[Batch], *, offset: float = 1.0, gaps: Sequence[float] = ()) -> Self:
+        """Streams `batches` twice; x0 of the targets is `offset` times their mean, that of the inputs their mean.
+
+        `gaps` are those of the channels of the targets, if there are any.
+
+        ValueError if there is no batch, or if a channel is zero in all of them.
+        """
         if iter(batches) is batches:
             raise ValueError("normalizer: batches that can be read twice, got a one-shot iterator")
         inputs, targets, params = Moments(), Moments(), Moments()
@@ -92,7 +106,9 @@ class Normalizer(Frozen):
             params.add(batch.params)
         return cls(
             inputs=fit_log_scale("inputs", inputs.mean(), (batch.inputs for batch in batches)),
-            targets=fit_log_scale("targets", targets.mean(), (batch.targets for batch in batches)),
+            targets=fit_log_scale(
+                "targets", [offset * x for x in targets.mean()], (batch.targets for batch in batches), gaps
+            ),
             params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
 
@@ -134,8 +150,8 @@ class Moments:
         return tuple(torch.where(std > CONSTANT * self.center.abs(), std, 1.0).tolist())
 
 
-def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor]) -> LogScale:
-    """The scale of maps (B, C, H, W), or cubes, about `x0`, their channel means."""
+def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor], gaps: Sequence[float] = ()) -> LogScale:
+    """The scale of maps (B, C, H, W), or cubes, about `x0`, a number a channel, as `gaps` are if there are any."""
     n_dims: Literal[2, 3] = 2
     for i, value in enumerate(x0):
         if not value > 0:
@@ -143,8 +159,10 @@ def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor]) -> Log
     logs = Moments()
     for x in maps:
         n_dims = 3 if x.ndim == 5 else 2
-        logs.add(torch.log1p(channels(x).double() / torch.tensor(x0, dtype=torch.float64)) / LN10)
-    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread(), n_dims=n_dims)
+        pixels = channels(x).double()
+        values = torch.log1p(pixels / torch.tensor(x0, dtype=torch.float64)) / LN10
+        logs.add(values + torch.tensor(gaps, dtype=torch.float64) * (pixels > 0) if gaps else values)
+    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread(), n_dims=n_dims, gap=tuple(gaps))
 
 
 def channels(maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One held-out map as a checkpoint paints it, to look at while a run goes on."""
+"""One held-out map as a checkpoint paints it, or samples of it, to look at while a run goes on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from configs import Train
+from configs import Diffusion, Train
 from learn.figures import maps_figure
 from learn.predict import Predictor
+from learn.sampler import Sampler
+from learn.samples_figure import samples_figure
 from learn.sources import open_source
+
+N_SAMPLES = 3
 
 
 def specimen(config: Train, folder: Path) -> Figure:
+    """The first validation map beside what the model makes of its condition."""
+    return drawn(config, folder) if isinstance(config.method, Diffusion) else painted(config, folder)
+
+
+def painted(config: Train, folder: Path) -> Figure:
     """The first validation map: input, painted, true and their difference, a row a channel."""
     source = open_source(config.data, "validation")
     batch = source.read([0])
@@ -27,3 +36,14 @@ def specimen(config: Train, folder: Path) -> Figure:
         channels=source.about.target_channels,
         title=f"first map of {next(iter(source.simulations))}, step {predictor.meta.step}",
     )
+
+
+def drawn(config: Train, folder: Path) -> Figure:
+    """The first validation map and samples with its inputs and parameters, a row a channel."""
+    source = open_source(config.data, "validation")
+    batch = source.read([0] * N_SAMPLES)
+    source.close()
+    sampler = Sampler.load(folder)
+    samples = sampler(range(N_SAMPLES), batch.params.numpy(), batch.inputs.numpy())
+    title = f"step {sampler.meta.step}: the first map of {next(iter(source.simulations))}, and samples of its condition"
+    return samples_figure({"simulation": batch.targets[:1].numpy(), "sample": samples}, source.about, title=title)

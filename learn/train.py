@@ -246,7 +246,7 @@ def unsynchronised(module: nn.Module) -> Any:
 def blank_meta(config: Train, train: Source, share: int) -> Meta:
     """What is known of the model before its first step."""
     start = start_of(config, train.about)
-    normalizer = start.normalizer if start else Normalizer.fit(InOrder(train, share))
+    normalizer = start.normalizer if start else fitted(config, train, share)
     return Meta(
         **train.about.model_dump(),
         format=checkpoint.FORMAT,
@@ -257,6 +257,12 @@ def blank_meta(config: Train, train: Source, share: int) -> Meta:
         step=0,
         metrics={},
     )
+
+
+def fitted(config: Train, train: Source, share: int) -> Normalizer:
+    """The normaliser of the training split, read in batches of `share` maps."""
+    gaps = config.method.gaps(train.about.target_channels)
+    return Normalizer.fit(InOrder(train, share), offset=config.method.offset, gaps=gaps)
 
 
 def start_of(config: Train, about: About) -> Meta | None:

@@ -1,37 +1,57 @@
-"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster."""
+"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
+
+With `kind: fields` in the configuration, of a generator of fields; with `kind: halos`, of a model of halos.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ray
 
-from configs import Evaluate
-from configs.command import command
+from configs import Evaluate, EvaluateFields, EvaluateHalos
+from configs.command import Run, command_of
 from learn.evaluate import evaluate as judge
 from learn.evaluate import of_checkpoint
+from learn.fields.evaluation import evaluate as judge_fields
+from learn.fields.table import show as show_fields
+from learn.halos.evaluation import evaluate as judge_halos
+from learn.halos.evaluation import show as show_halos
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
+Judge = Callable[[Any], dict[str, Any]]
+Show = Callable[[dict[str, Any]], None]
+Judged = Evaluate | EvaluateFields | EvaluateHalos
 
-def evaluate(config: Evaluate) -> None:
+
+def evaluate(config: Judged, judge: Judge = judge, show: Show = show) -> None:
     """Write the page, metrics.json and the figures to `config.out`."""
     connect()
     start = time.monotonic()
-    result = ray.get(ray.remote(judge_single_threaded).options(num_cpus=1, max_retries=2).remote(config))
+    n_gpus = int(isinstance(config, EvaluateHalos) and config.device != "cpu")
+    task: Any = ray.remote(single_threaded).options(num_cpus=1, num_gpus=n_gpus, max_retries=2)
+    result = ray.get(task.remote(judge, config))
     write_step(
         config.out, step="evaluate", seconds=time.monotonic() - start, n_items=1, item="checkpoint", config=config
     )
     show(result)
 
 
-def judge_single_threaded(config: Evaluate) -> dict[str, Any]:
+def single_threaded(judge: Judge, config: Judged) -> dict[str, Any]:
     limit_threads(1)
     return judge(config)
 
 
 if __name__ == "__main__":
-    command(Evaluate, evaluate, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)
+    runs: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, evaluate),
+        "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
+        "halos": Run(EvaluateHalos, partial(evaluate, judge=judge_halos, show=show_halos)),
+    }
+    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

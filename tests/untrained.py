@@ -10,17 +10,16 @@ import torch
 from configs import Train
 from learn import checkpoint
 from learn.checkpoint import Meta
-from learn.data import InOrder
 from learn.methods import METHODS
-from learn.normalize import Normalizer
 from learn.sources import open_source
+from learn.train import fitted
 
 
 def write_checkpoint(folder: Path, train: Train, **changes: Any) -> Path:
     """The checkpoint of step 7 of a run, with fields of it replaced; raw weights are other than the averaged ones."""
     config = Train.model_validate(train.model_dump() | {"storage": "s3://key:secret@host/bucket"} | changes)
     source = open_source(config.data, "train")
-    normalizer = Normalizer.fit(InOrder(source, 4))
+    normalizer = fitted(config, source, 4)
     meta = Meta(
         **source.about.model_dump(),
         format=checkpoint.FORMAT,

@@ -1,9 +1,16 @@
 """What is learned and how a prediction is made from networks. `METHODS` is the one list of them."""
 
+from learn.methods.diffusion import Diffusion
 from learn.methods.method import Method, Metrics, Nets
 from learn.methods.regression import Regression
 from learn.methods.stochastic import Stochastic
+from learn.methods.variational import Variational
 
-METHODS: dict[str, type[Method]] = {"regression": Regression, "stochastic": Stochastic}
+METHODS: dict[str, type[Method]] = {
+    "regression": Regression,
+    "stochastic": Stochastic,
+    "diffusion": Diffusion,
+    "variational": Variational,
+}
 
-__all__ = ["METHODS", "Method", "Metrics", "Nets", "Regression", "Stochastic"]
+__all__ = ["METHODS", "Diffusion", "Method", "Metrics", "Nets", "Regression", "Stochastic", "Variational"]

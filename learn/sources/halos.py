@@ -27,7 +27,7 @@ class HaloSource:
         refuse_unusable(manifest, config.folder)
         found = tuple(own_name(name) for name in manifest.param_names)
         self._parameters = Parameters.of(config.folder, found, config.param_names, config.constants)
-        self._window = Window(manifest.scales, manifest.n_pixels)
+        self._window = Window(manifest.scales, manifest.n_pixels, config.targets)
         self._samples: list[tuple[Path, int]] = []
         self.simulations: Mapping[str, range] = {
             name: self._list_samples(name, manifest, config.folder) for name in manifest.split[split]

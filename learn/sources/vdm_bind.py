@@ -33,7 +33,7 @@ class VdmBindSource:
         first = self._read_file(self._paths[0])
         numbered = tuple(f"p{i}" for i in range(len(first["params"])))
         self._parameters = Parameters.of(config.folder, numbered, config.param_names, config.constants)
-        self._window = Window(config.scales, first["condition"].shape[-1])
+        self._window = Window(config.scales, first["condition"].shape[-1], config.targets)
         identity = self._identity([path for name in sorted(files) for path in files[name]])
         self.about = self._window.about(depth=config.depth, param_names=self._parameters.names, data_sha256=identity)
 
@@ -69,6 +69,6 @@ class VdmBindSource:
 
     def _identity(self, paths: Sequence[Path]) -> str:
         """Of the names and sizes of the files and how they are read and parted, not of where they are."""
-        told = self.config.model_dump_json(exclude={"folder"})
+        told = self.config.model_dump_json(exclude={"folder", "targets"})
         sizes = [f"{path.relative_to(self.config.folder)} {path.stat().st_size}" for path in paths]
         return hashlib.sha256("\n".join([told, *sizes]).encode()).hexdigest()

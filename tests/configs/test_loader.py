@@ -7,17 +7,23 @@ import pytest
 from pydantic import ValidationError
 
 from configs import (
+    Bind,
     Box,
     ConfigError,
     Cosmology,
     Cutouts,
+    DiT,
     Ensemble,
     Evaluate,
+    EvaluateFields,
+    EvaluateHalos,
+    Generate,
     Paint,
     Pairs,
     PairShards,
     Serve,
     Train,
+    UNet,
     VdmBind,
     load,
     load_one_of,
@@ -141,7 +147,8 @@ FOLDERS: dict[str, type[Frozen]] = {
     "box": Box,
     "ensemble": Ensemble,
     "train": Train,
-    "evaluate": Evaluate,
+    "bind": Bind,
+    "generate": Generate,
     "paint": Paint,
 }
 
@@ -159,6 +166,14 @@ def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> N
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
     assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
+
+
+def test_every_shipped_judgement_loads_as_its_kind_says(repository: Path) -> None:
+    kinds = {"painter": Evaluate, "fields": EvaluateFields, "halos": EvaluateHalos}
+    files = sorted((repository / "configs/evaluate").glob("*.yaml"))
+    found = {file.stem: type(load_one_of(kinds, "kind", file)) for file in files}
+    assert {name for name, kind in found.items() if kind is EvaluateFields} == {"fields"}
+    assert {name for name, kind in found.items() if kind is EvaluateHalos} == {"halos"}
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -224,11 +239,17 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("method=nope", "method: expected 'regression' or 'stochastic', got 'nope'"),
-        ("method={kind: nope}", "method.kind: expected one of 'regression', 'stochastic', got 'nope'"),
+        ("method=nope", "method: expected 'regression', .* or 'variational', got 'nope'"),
+        ("method={kind: nope}", "method.kind: expected one of 'regression', .*'variational', got 'nope'"),
         ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
+        ("net={kind: dit}", "net.kind: unet with method.kind=regression, got dit"),
+        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', got 'mlp'"),
+        ("net={kind: dit, depth: 3}", "net.depth: expected one of kind, width, n_blocks, n_heads"),
+        ("net={widht: 8}", "net.widht: expected one of kind, width, n_levels"),
+        ("method={kind: diffusion, objective: x}", "method.objective: expected 'eps', 'v', 'edm' or 'flow', got 'x'"),
+        ("method={kind: diffusion, sampler: {kind: x}}", "method.sampler.kind: expected 'ddpm', 'ddim', "),
         ("n_workers=0", "n_workers: expected greater than or equal to 1, got 0"),
         ("n_workers=[3, 1]", r"n_workers: \[least, most\] with least <= most, got \[3, 1\]"),
     ],
@@ -248,3 +269,14 @@ def test_a_plain_value_stands_for_the_member_of_that_name(tmp_path: Path) -> Non
     plain, spelt = load(Train, path, ["method=stochastic"]), load(Train, path, ["method={kind: stochastic}"])
     assert plain == spelt
     assert plain.data == PairShards(folder=resolve(Path("maps")))
+
+
+def test_a_network_is_a_unet_unless_it_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(MINIMAL)
+    assert load(Train, path).net == UNet()
+    assert load(Train, path, ["net={width: 8}"]).net == UNet(width=8)
+    told = load(Train, path, ["method=diffusion", "net={kind: dit, patch: 2}"])
+    assert told.net == DiT(kind="dit", patch=2)
+    assert told.net.stride == 2
+    assert validate(Train, json.loads(told.model_dump_json()), "round trip") == told

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from camels_like import write_suite
+from toy_fields import fields, write_boxes
 from toy_pairs import write_toy_pairs
 
 from configs import Camels, Cutouts, Optimizer, Train, UNet
@@ -66,3 +67,27 @@ def vdm_folder(halo_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("npz")
     assert sum(vdm_bind.export(halo_set, out)) > 0
     return out
+
+
+@pytest.fixture(scope="session")
+def toy_boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten simulations with three maps of 16 x 16 at two redshifts: read it, never write it."""
+    return write_boxes(tmp_path_factory.mktemp("boxes"))
+
+
+@pytest.fixture
+def toy_generator(toy_boxes: Path, tmp_path: Path) -> Train:
+    """Six steps of a tiny diffusion model of fields."""
+    return Train.model_validate(
+        {
+            "data": fields(toy_boxes),
+            "out": tmp_path / "generator",
+            "method": {"kind": "diffusion", "sampler": {"n_steps": 3}},
+            "net": UNet(width=4, n_levels=2, n_embedding=8),
+            "optimizer": Optimizer(lr=3e-3, n_warmup=1, ema=0.9),
+            "n_steps": 6,
+            "batch_size": 4,
+            "validate_every": 2,
+            "seed": 3,
+        }
+    )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from configs import PairShards
+from configs import Diffusion, PairShards
 from learn.data import Batch, InOrder
-from learn.normalize import LinearScale, LogScale, Moments, Normalizer
+from learn.normalize import LinearScale, LogScale, Moments, Normalizer, fit_log_scale
 from learn.sources import ShardSource
 
 SCALE = LogScale(x0=(1e12, 3e10), mean=(0.3, 0.1), std=(0.2, 0.05))
@@ -115,3 +115,41 @@ def test_maps_and_cubes_have_a_scale_a_channel_and_a_field_may_have_no_input(n_d
     y = fitted.targets.forward(targets)
     np.testing.assert_allclose(y.transpose(0, 1).flatten(1).mean(1), 0, atol=1e-12)
     np.testing.assert_allclose(fitted.targets.inverse(y), targets, rtol=1e-9)
+
+
+def stars(n: int = 64) -> torch.Tensor:
+    """Maps (1, 2, n, n): gas everywhere, stars in a fifth of the pixels over six decades."""
+    rng = np.random.default_rng(0)
+    maps = rng.lognormal(size=(1, 2, n, n))
+    maps[0, 1] = 10 ** rng.uniform(-3, 3, (n, n)) * (rng.random((n, n)) < 0.2)
+    return torch.tensor(maps)
+
+
+def test_a_gap_keeps_empty_pixels_apart_and_exactly_empty() -> None:
+    maps = stars()
+    scale = fit_log_scale("targets", [1.0, 100.0], [maps], (0.0, 1.0))
+    shown = scale.forward(maps)
+    np.testing.assert_allclose(scale.inverse(shown), maps, rtol=1e-6, atol=0)
+    empty = maps[0, 1] == 0
+    assert (scale.inverse(shown)[0, 1][empty] == 0).all()
+    lowest, highest = shown[0, 1][~empty].min(), shown[0, 1][empty].max()
+    assert float(lowest - highest) >= 1.0 / scale.std[1]
+    noisy = scale.inverse(shown + 0.2 / scale.std[1] * torch.randn(shown.shape, generator=torch.manual_seed(0)))
+    assert (noisy[0, 1][empty] == 0).double().mean() > 0.999
+    assert noisy.min() >= 0
+
+
+def test_without_a_gap_half_of_the_empty_pixels_would_fill() -> None:
+    maps = stars()
+    scale = fit_log_scale("targets", [1.0, 100.0], [maps])
+    noisy = scale.inverse(scale.forward(maps) + 0.1 * torch.randn(maps.shape, generator=torch.manual_seed(0)))
+    empty = maps[0, 1] == 0
+    assert 0.4 < float((noisy[0, 1][empty] == 0).double().mean()) < 0.6
+    assert scale.gap == ()
+
+
+def test_the_gap_is_that_of_the_channels_that_are_named() -> None:
+    assert Diffusion(empty=("stars",), gap=0.7).gaps(("dark_matter", "gas", "stars")) == (0.0, 0.0, 0.7)
+    assert Diffusion().gaps(("gas", "stars")) == ()
+    with pytest.raises(ValueError, match=r"method\.empty: any of gas, got stars"):
+        Diffusion(empty=("stars",)).gaps(("gas",))

@@ -104,7 +104,7 @@ def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path, kind: s
     method = METHODS[kind](config, Normalizer.fit(InOrder(source, 4)), source.about)
     torch.manual_seed(0)
     nets = method.build()
-    (phase,) = method.phases(0)
+    phase = method.phases(0)[0]
     optimizer = adamw(nets[phase], Optimizer(lr=1e-2))
     losses = []
     for _ in range(150):

@@ -1,0 +1,61 @@
+"""A checkpoint as a sampler of halos: masses a pixel in and out, whatever the unit of its maps."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs import Diffusion as Config
+from configs import Sampling
+from learn.checkpoint import Meta
+from learn.halos.sampler import Frame, Maps
+from learn.methods import Diffusion
+from learn.methods.samplers import n_evaluations
+from learn.sampler import Sampler as FieldSampler
+from learn.sampler import seeds_of
+from learn.sources.cutout import MASS
+
+
+class HaloSampler(FieldSampler):
+    """A diffusion model of maps of halos that answers with dark matter, gas and stars."""
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What the model was trained on, and which model it is."""
+        return Frame.of(self.meta, identity(self.meta))
+
+    @property
+    def n_parameters(self) -> int:
+        """Of its networks."""
+        return sum(x.numel() for net in self._nets.values() for x in net.parameters())
+
+    @property
+    def n_evaluations(self) -> int:
+        """Of the network in a draw."""
+        assert isinstance(self._method, Diffusion)
+        hidden = 2 if self._method.config.sampler.guidance != 1 else 1
+        return hidden * n_evaluations(self._method.steps())
+
+    def sample(
+        self, condition: Maps, large_scale: Maps, params: NDArray[np.float64], mass: float, seed: int, n: int
+    ) -> Maps:
+        """As `Sampler.sample`."""
+        frame, names = self.frame, self.frame.param_names
+        shown = np.concatenate([condition[None], large_scale]) / np.float32(frame.pixel_size**2)
+        expected = (len(frame.scales), frame.n_pixels, frame.n_pixels)
+        if shown.shape != expected or len(params) != len(names):
+            got = f"{shown.shape} and {len(params)}"
+            raise ValueError(f"sample: expected maps {expected} and {len(names)} parameters, got {got}")
+        known = dict(zip(names, params.tolist(), strict=True)) | {MASS: np.log10(mass)}
+        values = np.array([known[name] for name in self.meta.param_names], np.float32)
+        answers = self(seeds_of(seed, range(n)), np.tile(values, (n, 1)), np.tile(shown, (n, 1, 1, 1)))
+        return answers * np.float32(frame.pixel_size**2)
+
+
+def identity(meta: Meta, sampling: Sampling | None = None) -> str:
+    """Of the weights and of how they are sampled: as trained, unless told otherwise."""
+    assert isinstance(meta.config.method, Config)
+    sampler = meta.config.method.sampler if sampling is None else sampling
+    return f"{meta.weights_sha256} {sampler.model_dump_json()}"
