@@ -1,29 +1,54 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
+from configs.count_evaluation import EvaluateCounts
+from configs.counting import CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.frozen import Frozen
+from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
-from configs.maps import HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.maps import (
+    CountGrids,
+    CountShards,
+    HaloCutouts,
+    MapData,
+    Multifield,
+    PairShards,
+    Parted,
+    Patched,
+    VdmBind,
+)
+from configs.nets import NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
-from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train, UNet
+from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
 
 __all__ = [
     "Baryons",
     "Box",
     "Camels",
+    "CataloguedBox",
+    "CataloguedHalos",
     "ConfigError",
     "Cosmology",
+    "CountGrids",
+    "CountLikelihood",
+    "CountShards",
+    "Counts",
     "Cutouts",
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "EvaluateCounts",
+    "FoundHalos",
     "Frozen",
     "HaloCutouts",
+    "HaloPainting",
+    "Inception",
     "Lightcone",
     "MapData",
     "Multifield",
+    "NetConfig",
     "Optimizer",
     "OwnBoxes",
     "Paint",
@@ -32,12 +57,14 @@ __all__ = [
     "PairShards",
     "Pairs",
     "Parted",
+    "Patched",
     "Regression",
     "Serve",
     "Stochastic",
     "Train",
     "UNet",
     "VdmBind",
+    "Wgan",
     "home",
     "load",
     "load_one_of",

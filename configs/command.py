@@ -39,6 +39,14 @@ def command(model: type[Config], run: Callable[[Config], None], *, prog: str, su
 def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str) -> None:
     """Parse sys.argv as the model that the configuration's value of `key` names, the first without it, and run it."""
     app = typer.Typer(add_completion=False)
+    add_of(app, key, runs, name=None, prog=prog, summary=summary)
+    app(prog_name=prog)
+
+
+def add_of(
+    app: typer.Typer, key: str, runs: Mapping[str, Run[Any]], *, name: str | None, prog: str, summary: str
+) -> None:
+    """Give `app` the command `name` that loads the model that the value of `key` names, and runs it."""
     models = {kind: run.model for kind, run in runs.items()}
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
@@ -47,8 +55,7 @@ def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: st
             next(run for run in runs.values() if type(chosen) is run.model).function(chosen)
 
     fields = [line for kind, model in models.items() for line in (f"{key}={kind}:", *describe_fields(model, "  "))]
-    app.command(help=summary + "\n\n\b\n" + described(fields))(configured)
-    app(prog_name=prog)
+    app.command(name, help=summary + "\n\n\b\n" + described(fields))(configured)
 
 
 def add(

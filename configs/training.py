@@ -1,4 +1,4 @@
-"""What a person may ask of a model: its networks, what it learns, on what, where and for how long."""
+"""What a person may ask of a model: what it learns, on what, where and for how long."""
 
 from __future__ import annotations
 
@@ -7,26 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from configs.frozen import Frozen, Location
-from configs.maps import MapData
-
-
-class UNet(Frozen):
-    """A U-Net with FiLM conditioning."""
-
-    width: int = Field(16, ge=4, le=512, description="channels of the finest level; each level doubles them")
-    n_levels: int = Field(3, ge=1, le=6, description="levels; each halves the sides of a map")
-    n_blocks: int = Field(1, ge=1, le=8, description="residual blocks a level")
-    patch: Literal[1, 2, 4] = Field(1, description="side of the pixels' squares that are the cells of the finest level")
-    n_embedding: int = Field(32, ge=4, le=1024, description="width of the conditioning network")
-    film: bool = Field(True, description="modulate every block by the parameters; else the network does not know them")
-    padding: Literal["circular", "reflect"] = Field(
-        "circular", description="circular on periodic maps, reflect on cutouts"
-    )
-
-    @property
-    def stride(self) -> int:
-        """What must divide both sides of a map."""
-        return self.patch * 2 ** (self.n_levels - 1)
+from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.maps import MapData, Patched
+from configs.nets import NetConfig, UNet
 
 
 class Painting(Frozen):
@@ -57,21 +40,20 @@ class Stochastic(Painting):
     )
 
 
-METHODS = {"regression": Regression, "stochastic": Stochastic}
-Kind = Literal["regression", "stochastic"]
+METHODS = {"regression": Regression, "stochastic": Stochastic, "counts": CountLikelihood, "wgan": Wgan}
+Kind = Literal["regression", "stochastic", "counts", "wgan"]
+Told = Regression | Stochastic | CountLikelihood | Wgan
 
 
-def method_of_a_name(value: Regression | Stochastic | Kind) -> Regression | Stochastic:
+def method_of_a_name(value: Told | Kind) -> Told:
     """A plain name as the configuration of that method with its defaults."""
     return METHODS[value]() if isinstance(value, str) else value
 
 
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MethodConfig = Regression | Stochastic
+    MethodConfig = Told
 else:
-    MethodConfig = Annotated[
-        Annotated[Regression | Stochastic, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)
-    ]
+    MethodConfig = Annotated[Annotated[Told, Field(discriminator="kind")] | Kind, AfterValidator(method_of_a_name)]
 
 
 class Optimizer(Frozen):
@@ -81,6 +63,12 @@ class Optimizer(Frozen):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
     n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.9, 0.999), description="decay of the averages of the gradient and of its square"
+    )
+    lr_factors: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        default_factory=dict, description="network -> its learning rate over `lr`; 1 where it is not named"
+    )
     ema: float = Field(
         0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts"
     )
@@ -101,7 +89,7 @@ class Train(Frozen):
     start_from: Location | None = Field(
         None, description="checkpoint whose weights and normaliser the run starts from: fine-tuning"
     )
-    net: UNet = Field(default_factory=UNet)
+    net: NetConfig = Field(default_factory=UNet)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     n_steps: int = Field(ge=1, description="optimiser steps")
     batch_size: int = Field(ge=1, le=65536, description="maps a step over all workers together")
@@ -132,10 +120,52 @@ class Train(Frozen):
             raise ValueError(f"n_workers: at most one a map of the batch of {self.batch_size}, got {most}")
         return self
 
+    @model_validator(mode="after")
+    def painters_are_unets(self) -> Self:
+        if isinstance(self.method, Painting) and not isinstance(self.net, UNet):
+            raise ValueError(f"net.kind: unet with method.kind={self.method.kind}, got {self.net.kind}")
+        return self
+
+    @model_validator(mode="after")
+    def halos_are_counted_in_patches(self) -> Self:
+        if isinstance(self.method, HaloPainting) != isinstance(self.net, Inception):
+            raise ValueError(f"net.kind: inception with method.kind=counts or wgan alone, got {self.net.kind}")
+        if isinstance(self.method, HaloPainting):
+            refuse_bad_patches(self)
+        return self
+
+    @property
+    def unet(self) -> UNet:
+        """The network of a painter."""
+        assert isinstance(self.net, UNet)
+        return self.net
+
+    @property
+    def inception(self) -> Inception:
+        """The network of a model that counts halos."""
+        assert isinstance(self.net, Inception)
+        return self.net
+
     @property
     def worker_range(self) -> tuple[int, int]:
         """The least and the most workers."""
         return self.n_workers if isinstance(self.n_workers, tuple) else (self.n_workers, self.n_workers)
+
+
+def refuse_bad_patches(config: Train) -> None:
+    """ValueError unless what is shown of a cube is what its halos need, and the critic has enough of it."""
+    if not isinstance(config.data, Patched):
+        raise ValueError(f"data.kind: counts or count_grids with method.kind={config.method.kind}")
+    if config.data.patch is not None and config.data.margin != config.inception.margin:
+        margin, n_blocks = config.inception.margin, config.inception.n_blocks
+        raise ValueError(f"data.margin: {margin} with net.n_blocks={n_blocks}, got {config.data.margin}")
+    if not isinstance(config.method, Wgan):
+        return
+    if config.data.patch is not None and config.data.patch < config.method.least_patch:
+        least, levels = config.method.least_patch, config.method.critic_levels
+        raise ValueError(f"data.patch: at least {least} with method.critic_levels={levels}, got {config.data.patch}")
+    if config.compile:
+        raise ValueError("compile: false with method.kind=wgan, whose penalty is a gradient of a gradient, got true")
 
 
 class Evaluate(Frozen):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, Train, resolve
-from configs.command import add, user_errors
+from configs import Evaluate, EvaluateCounts, Train, resolve
+from configs.command import Run, add, add_of, user_errors
 from learn import checkpoint, release
+from learn.counts.evaluation import evaluate as evaluate_counts
+from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -45,6 +47,11 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def judge_counts(config: EvaluateCounts) -> None:
+    """Judge a model that counts halos; the last line is one JSON object with every score."""
+    show_counts(evaluate_counts(config))
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -81,8 +88,9 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
+    judges: dict[str, Run[Any]] = {"painter": Run(Evaluate, judge), "counts": Run(EvaluateCounts, judge_counts)}
     summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    add(app, Evaluate, judge, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)

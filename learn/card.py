@@ -142,7 +142,7 @@ same for every map.
 
 
 def noise_cells(meta: Meta) -> str:
-    return ", ".join(str(meta.config.net.patch * 2**level) for level in range(meta.config.net.n_levels))
+    return ", ".join(str(meta.config.unet.patch * 2**level) for level in range(meta.config.unet.n_levels))
 
 
 def redshift(meta: Meta) -> str:

@@ -40,7 +40,7 @@ def n_noise(meta: Meta) -> int:
 
 def shapes_of_noise(meta: Meta, height: int, width: int) -> list[tuple[int, int, int]]:
     """The noise that a map of these sides is drawn with, level by level; nothing where there is one answer."""
-    return noise_shapes(meta.config.net, n_noise(meta), height, width) if n_noise(meta) else []
+    return noise_shapes(meta.config.unet, n_noise(meta), height, width) if n_noise(meta) else []
 
 
 def exported(meta: Meta, nets: Nets) -> ExportedProgram:
@@ -75,7 +75,7 @@ def dynamic_shapes(meta: Meta) -> dict[str, Any]:
 
 def cells(meta: Meta) -> list[int]:
     """Cells of each level, from the finest, along a side of one cell of the coarsest."""
-    return [2**level for level in reversed(range(meta.config.net.n_levels))]
+    return [2**level for level in reversed(range(meta.config.unet.n_levels))]
 
 
 def times(n: int, side: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One held-out map as a checkpoint paints it, to look at while a run goes on."""
+"""One held-out map as a checkpoint paints it, or the halos of a box, to look at while a run goes on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from configs import Train
+from configs import HaloPainting, Train
+from learn.counts.figures import boxes_figure
 from learn.figures import maps_figure
+from learn.halo_painter import HaloPainter
 from learn.predict import Predictor
 from learn.sources import open_source
 
 
 def specimen(config: Train, folder: Path) -> Figure:
+    """The first validation map beside what the model makes of it."""
+    return counted(config, folder) if isinstance(config.method, HaloPainting) else painted(config, folder)
+
+
+def painted(config: Train, folder: Path) -> Figure:
     """The first validation map: input, painted, true and their difference, a row a channel."""
     source = open_source(config.data, "validation")
     batch = source.read([0])
@@ -27,3 +34,15 @@ def specimen(config: Train, folder: Path) -> Figure:
         channels=source.about.target_channels,
         title=f"first map of {next(iter(source.simulations))}, step {predictor.meta.step}",
     )
+
+
+def counted(config: Train, folder: Path) -> Figure:
+    """The first validation box: density, painted and true halos of all masses, seen through the box."""
+    whole = config.data.model_copy(update={"patch": None})
+    source = open_source(whole, "validation")
+    batch = source.read([0])
+    source.close()
+    painter = HaloPainter.load(folder)
+    halos = painter(batch.inputs[0, 0].numpy(), batch.params[0].numpy())
+    title = f"{next(iter(source.simulations))}, step {painter.meta.step}"
+    return boxes_figure(batch.inputs[0, 0].numpy(), halos, batch.targets[0].numpy(), source.about.box_size, title=title)

@@ -1,36 +1,51 @@
-"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster."""
+"""Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
+
+With `kind: counts` in the configuration, of a model that counts halos.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ray
 
-from configs import Evaluate
-from configs.command import command
+from configs import Evaluate, EvaluateCounts
+from configs.command import Run, command_of
+from learn.counts.evaluation import evaluate as judge_counts
+from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate as judge
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
+Judge = Callable[[Any], dict[str, Any]]
+Show = Callable[[dict[str, Any]], None]
 
-def evaluate(config: Evaluate) -> None:
+
+def evaluate(config: Evaluate | EvaluateCounts, judge: Judge = judge, show: Show = show) -> None:
     """Write the page, metrics.json and the figures to `config.out`."""
     connect()
     start = time.monotonic()
-    result = ray.get(ray.remote(judge_single_threaded).options(num_cpus=1, max_retries=2).remote(config))
+    task: Any = ray.remote(single_threaded).options(num_cpus=1, max_retries=2)
+    result = ray.get(task.remote(judge, config))
     write_step(
         config.out, step="evaluate", seconds=time.monotonic() - start, n_items=1, item="checkpoint", config=config
     )
     show(result)
 
 
-def judge_single_threaded(config: Evaluate) -> dict[str, Any]:
+def single_threaded(judge: Judge, config: Evaluate | EvaluateCounts) -> dict[str, Any]:
     limit_threads(1)
     return judge(config)
 
 
 if __name__ == "__main__":
-    command(Evaluate, evaluate, prog="python -m ray_jobs.evaluate", summary=__doc__)
+    runs: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, evaluate),
+        "counts": Run(EvaluateCounts, partial(evaluate, judge=judge_counts, show=show_counts)),
+    }
+    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__)

@@ -1,9 +1,16 @@
 """What is learned and how a prediction is made from networks. `METHODS` is the one list of them."""
 
+from learn.methods.counts import Counts
 from learn.methods.method import Method, Metrics, Nets
 from learn.methods.regression import Regression
 from learn.methods.stochastic import Stochastic
+from learn.methods.wgan import Wgan
 
-METHODS: dict[str, type[Method]] = {"regression": Regression, "stochastic": Stochastic}
+METHODS: dict[str, type[Method]] = {
+    "regression": Regression,
+    "stochastic": Stochastic,
+    "counts": Counts,
+    "wgan": Wgan,
+}
 
-__all__ = ["METHODS", "Method", "Metrics", "Nets", "Regression", "Stochastic"]
+__all__ = ["METHODS", "Counts", "Method", "Metrics", "Nets", "Regression", "Stochastic", "Wgan"]

@@ -37,7 +37,7 @@ class Painter:
     def __init__(self, config: Train, normalizer: Normalizer, about: About, *, n_noise: int = 0) -> None:
         if not isinstance(config.method, Painting):
             raise TypeError(f"painter: a method that paints, got {config.method.kind}")
-        self.config, self.net_config, self.normalizer, self.about = config.method, config.net, normalizer, about
+        self.config, self.net_config, self.normalizer, self.about = config.method, config.unet, normalizer, about
         self.n_noise = n_noise
         self.i_matter, self.i_baryons = (index_of(name, about.param_names) for name in ("omega_m", "omega_b"))
         self.stellar_fraction = normalizer.targets.x0[CHANNELS.index("stars")] / normalizer.inputs.x0[0]

@@ -36,7 +36,7 @@ class Stochastic:
 
     def __init__(self, config: Train, normalizer: Normalizer, about: About) -> None:
         assert isinstance(config.method, Config)
-        self.config, self.net_config, self.scale = config.method, config.net, normalizer.targets
+        self.config, self.net_config, self.scale = config.method, config.unet, normalizer.targets
         self.painter = Painter(config, normalizer, about, n_noise=config.method.n_noise)
 
     def build(self) -> dict[str, nn.Module]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from configs import HaloCutouts, MapData, Multifield, VdmBind
+from configs import CountGrids, CountShards, HaloCutouts, MapData, Multifield, VdmBind
 from learn.data import Source, Split
+from learn.sources.count_grids import open_grids
+from learn.sources.counts import open_counts
 from learn.sources.halos import HaloSource
 from learn.sources.multifield import MultifieldSource
 from learn.sources.shards import ShardSource
@@ -16,6 +18,10 @@ def open_source(data: MapData, split: Split) -> Source:
         return MultifieldSource(data, split)
     if isinstance(data, HaloCutouts):
         return HaloSource(data, split)
+    if isinstance(data, CountShards):
+        return open_counts(data, split)
+    if isinstance(data, CountGrids):
+        return open_grids(data, split)
     return VdmBindSource(data, split) if isinstance(data, VdmBind) else ShardSource(data, split)
 
 

@@ -10,9 +10,11 @@ from configs import (
     Box,
     ConfigError,
     Cosmology,
+    Counts,
     Cutouts,
     Ensemble,
     Evaluate,
+    EvaluateCounts,
     Paint,
     Pairs,
     PairShards,
@@ -141,7 +143,6 @@ FOLDERS: dict[str, type[Frozen]] = {
     "box": Box,
     "ensemble": Ensemble,
     "train": Train,
-    "evaluate": Evaluate,
     "paint": Paint,
 }
 
@@ -154,11 +155,25 @@ def test_every_shipped_file_loads(repository: Path, folder: str) -> None:
         load(FOLDERS[folder], file)
 
 
+def test_every_shipped_judgement_loads_as_its_kind_says(repository: Path) -> None:
+    kinds = {"painter": Evaluate, "counts": EvaluateCounts}
+    files = sorted((repository / "configs/evaluate").glob("*.yaml"))
+    found = {file.stem: type(load_one_of(kinds, "kind", file)) for file in files}
+    assert found == {"painter": Evaluate, "predictions": Evaluate, "counts": EvaluateCounts}
+
+
 def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> None:
-    products = {"maps": Pairs, "cutouts": Cutouts}
+    products = {"maps": Pairs, "cutouts": Cutouts, "counts": Counts}
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
-    assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
+    assert found == {
+        "demo": Pairs,
+        "painter": Pairs,
+        "halos": Cutouts,
+        "camels": Cutouts,
+        "counts": Counts,
+        "counts_abacus": Counts,
+    }
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -224,8 +239,14 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("method=nope", "method: expected 'regression' or 'stochastic', got 'nope'"),
-        ("method={kind: nope}", "method.kind: expected one of 'regression', 'stochastic', got 'nope'"),
+        ("method=nope", "method: expected 'regression', 'stochastic', 'counts' or 'wgan', got 'nope'"),
+        (
+            "method={kind: nope}",
+            "method.kind: expected one of 'regression', 'stochastic', 'counts', 'wgan', got 'nope'",
+        ),
+        ("net={kind: nope}", "net.kind: expected one of 'unet', 'inception', got 'nope'"),
+        ("net={kind: inception, n_levels: 2}", "net.n_levels: expected one of kind, width, n_blocks"),
+        ("optimizer={betas: [0.5, 1.0]}", "optimizer.betas.1: expected less than 1"),
         ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
