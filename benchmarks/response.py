@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from configs import Baryons, Pairs, load, provenance
+from configs import Baryons, Pairs, load, provenance, resolve
 from learn.figures import INK, STYLE
 from learn.predict import Predictor
 from sim.baryons import displaced
@@ -209,7 +209,7 @@ def main() -> None:
     config = load(Pairs, arguments.pairs)
     names = read_manifest(config.out).split["test"][: 1 if arguments.quick else arguments.simulations]
     console = Console()
-    found = responses(config, names, Predictor.load(arguments.checkpoint), console)
+    found = responses(config, names, Predictor.load(resolve(arguments.checkpoint)), console)
     console.print(table_of(found, len(names)))
     if arguments.figures is not None:
         arguments.figures.mkdir(parents=True, exist_ok=True)

@@ -178,6 +178,9 @@ class Evaluate(Frozen):
     data: MapData = Field(description="the maps, or a folder of pair shards")
     out: Location = Field(description="folder of evaluation.html, metrics.json and the figures")
     split: Literal["train", "validation", "test"] = Field("test", description="which simulations")
+    baselines: MapData | None = Field(
+        None, description="maps whose training split the baselines are fitted on, where it is not that of `data`"
+    )
     n_bins: int = Field(16, ge=4, le=256, description="bins in log k")
     n_draws: int = Field(16, ge=4, le=1024, description="answers to a map of a stochastic painter")
     smoothing: float = Field(

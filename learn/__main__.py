@@ -15,6 +15,7 @@ from learn import checkpoint, release
 from learn.counts.evaluation import evaluate as evaluate_counts
 from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate
+from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
 from learn.table import show
@@ -63,9 +64,12 @@ def export(
     folder: Annotated[Path, typer.Argument(help="folder of a checkpoint", metavar="CHECKPOINT")],
     out: Annotated[Path, typer.Option(help="folder of the release")],
     evaluation: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, for the card")] = None,
+    note: Annotated[str, typer.Option(help="what the maps it was trained on are, for the card")] = "",
+    program: Annotated[bool, typer.Option(help="with the painter as a torch program, which doubles the size")] = True,
 ) -> None:
     with user_errors(f"{PROG} export"):
-        print(release.export(resolve(folder), resolve(out), evaluation=evaluation and resolve(evaluation)))
+        judged = evaluation and resolve(evaluation)
+        print(release.export(resolve(folder), resolve(out), evaluation=judged, program=program, note=note))
 
 
 def import_(
@@ -75,6 +79,33 @@ def import_(
 ) -> None:
     with user_errors(f"{PROG} import"):
         print(release.import_(resolve(folder), resolve(out), max_bytes=max_bytes))
+
+
+def paint_(
+    checkpoint: Annotated[Path, typer.Argument(help="folder of a checkpoint or of a release", metavar="CHECKPOINT")],
+    source: Annotated[Path, typer.Argument(help="folder of a box, snapshot, or map (.npy)", metavar="SOURCE")],
+    values: Annotated[list[str] | None, typer.Argument(help="parameters, by name", metavar="name=value")] = None,
+    out: Annotated[Path, typer.Option(help="folder of the painted maps and their picture")] = Path("out/painted"),
+    draws: Annotated[int, typer.Option(help="answers of a painter that draws", min=1, max=1024)] = 1,
+    seed: Annotated[int, typer.Option(help="of the draws", min=0)] = 0,
+    redshift: Annotated[float, typer.Option(help="which output of a box of ours")] = 0.0,
+    axis: Annotated[int, typer.Option(help="line of sight", min=0, max=2)] = 2,
+) -> None:
+    with user_errors(f"{PROG} paint"):
+        keys: dict[str, Any] = {"n_draws": draws, "seed": seed, "redshift": redshift, "axis": axis}
+        print(paint(resolve(checkpoint), resolve(source), resolve(out), values=numbers(values or []), **keys))
+
+
+def numbers(pairs: list[str]) -> dict[str, float]:
+    """name=value, ... as numbers by name; ValueError for anything else."""
+    found: dict[str, float] = {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise ValueError(f"{pair}: expected name=number") from None
+    return found
 
 
 def judgement(step: int, metrics: dict[str, float]) -> str:
@@ -93,6 +124,7 @@ def main() -> None:
     add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
+    app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 

@@ -12,8 +12,9 @@ from typing import Any
 from configs import Stochastic
 from learn.checkpoint import Meta
 from learn.program import n_noise
-
-Row = Mapping[str, Any]
+from learn.scores.score import PRINTED, Row
+from learn.table import coverages, goals
+from learn.verdicts import outcomes
 
 CARD = Template(
     """---
@@ -41,6 +42,8 @@ Maps $box_size Mpc/h wide and $depth Mpc/h deep, $n_pixels x $n_pixels pixels of
 `$data_sha256`. Parameters of the training maps:
 
 $parameters
+
+$note
 
 ## Measured
 
@@ -73,21 +76,23 @@ painter = Predictor.load("CHECKPOINT")
 fields = painter(maps, params, pixel_size=$pixel_size)  # numpy; params=None: the training means
 ```
 
-Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only from a source that you trust):
-
-```python
-import torch
-program = torch.export.load("program.pt2").module()
-fields = program($call)  # tensors on the CPU; nothing is checked
-```
-$noise
+$program
 MIT licence.
 """
 )
 
 
-def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = None) -> str:
+def card(
+    meta: Meta,
+    *,
+    n_weights: int,
+    evaluation: Mapping[str, Any] | None = None,
+    has_program: bool = True,
+    note: str = "",
+) -> str:
     """The card in Markdown; `evaluation` is what metrics.json of `python -m learn evaluate` holds.
+
+    `note` says in words what the maps are that it was trained on.
 
     ValueError if that is of another model.
     """
@@ -110,12 +115,12 @@ def card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | None = N
         **{key: f"{getattr(meta, key):g}" for key in ("box_size", "depth", "pixel_size", "n_pixels")},
         data_sha256=meta.data_sha256,
         parameters=parameters(meta),
+        note=note or "What made these maps is not said in this release.",
         validation=table(("", "mean"), ((name.removeprefix("val/"), f"{x:.4g}") for name, x in meta.metrics.items())),
         evaluation=judged(meta, evaluation) if evaluation is not None else "No held-out evaluation is in this release.",
         redshift=redshift(meta),
         conserves=CONSERVES[meta.config.method.conserve_mass],
-        call="maps, params, *noise" if n_noise(meta) else "maps, params",
-        noise=NOISE.substitute(n=n_noise(meta), cells=noise_cells(meta)) if n_noise(meta) else "",
+        program=program(meta) if has_program else "",
     )
 
 
@@ -132,6 +137,16 @@ CONSERVES = {
     True: "Total matter has the mass of the input, map by map; gas and stars need not add up with anything.",
     False: "Mass is not conserved: matter may leave a map, or enter it.",
 }
+PROGRAM = Template(
+    """Without it, in torch (`torch.export.load` may unpickle: open `program.pt2` only from a source that you trust):
+
+```python
+import torch
+program = torch.export.load("program.pt2").module()
+fields = program($call)  # tensors on the CPU; nothing is checked
+```
+"""
+)
 NOISE = Template(
     """
 `noise` is white, of unit variance, float32: (B, $n, H / c, W / c) for c in $cells. In Darkglass the seed s stands for
@@ -139,6 +154,13 @@ NOISE = Template(
 same for every map.
 """
 )
+
+
+def program(meta: Meta) -> str:
+    """How the torch program is called."""
+    if not n_noise(meta):
+        return PROGRAM.substitute(call="maps, params")
+    return PROGRAM.substitute(call="maps, params, *noise") + NOISE.substitute(n=n_noise(meta), cells=noise_cells(meta))
 
 
 def noise_cells(meta: Meta) -> str:
@@ -162,28 +184,25 @@ def parameters(meta: Meta) -> str:
 
 
 def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
-    """A table a channel of the scores on simulations that were held out, the baselines beside the painter."""
-    subject = evaluation.get("subject", evaluation.get("checkpoint"))
-    own = {"step": meta.step, "commit": meta.commit}
+    """The main scores on held-out simulations, the baselines beside the painter; coverage; which goals are reached."""
+    own = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
+    subject = evaluation.get("subject")
     if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
         raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
     rows: Sequence[Row] = evaluation["rows"]
     title = (
-        f"On {len(evaluation['simulations'])} {evaluation['split']} simulations, with standard errors over simulations:"
+        f"On {len(evaluation['simulations'])} {evaluation['split']} simulations, with standard errors over simulations "
+        "(worst and mean over bins of k, in h/Mpc):"
     )
-    return "\n\n".join([title, *(one_channel(rows, channel) for channel in meta.target_channels)])
+    tables = (one_channel([row for row in rows if row["channel"] == channel]) for channel in meta.target_channels)
+    lines = [f"- {line.strip()}" for line in (*coverages(rows), *goals(outcomes(rows)).splitlines())]
+    return "\n\n".join([title, *tables, "\n".join(lines)])
 
 
-def one_channel(rows: Sequence[Row], channel: str) -> str:
-    """A row a score, a column a method."""
-    held = [row for row in rows if row["channel"] == channel]
-    methods = [str(row["method"]) for row in held]
-    scores = {key: None for row in held for key, value in row.items() if isinstance(value, Mapping)}
-    return table((channel, *methods), ((score, *(cell(row.get(score)) for row in held)) for score in scores))
-
-
-def cell(estimate: Row | None) -> str:
-    return "-" if estimate is None else f"{estimate['value']:.4g} ± {estimate['standard_error']:.1g}"
+def one_channel(rows: Sequence[Row]) -> str:
+    """A row a method, a column a printed score."""
+    head = (str(rows[0]["channel"]), *(score.heading.replace("|", "\\|") for score in PRINTED))
+    return table(head, ((str(row["method"]), *(score.shown(row) for score in PRINTED)) for row in rows))
 
 
 def table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:

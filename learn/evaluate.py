@@ -109,7 +109,7 @@ def judge(config: Evaluate) -> Judgement:
     source = open_source(config.data, config.split)
     refuse_without_total(source.about)
     subject = open_subject(config, source)
-    books = measured(config, source, subject, fitted(config))
+    books = measured(config, source, subject, fitted(config, source.about))
     about, names = source.about, list(source.simulations)
     source.close()
     assert books.sample is not None
@@ -123,10 +123,13 @@ def refuse_without_total(about: About) -> None:
         raise ValueError(f"data: expected total as the first of the channels, got {', '.join(about.target_channels)}")
 
 
-def fitted(config: Evaluate) -> list[baselines.Baseline]:
-    """The baselines of the training split."""
-    training = open_source(config.data, "train")
+def fitted(config: Evaluate, judged: About) -> list[baselines.Baseline]:
+    """The baselines of the training split; ValueError where it is of other maps than those `judged`."""
+    training = open_source(config.baselines or config.data, "train")
     about = training.about
+    for name in ("param_names", "pixel_size", "depth", "input_channels", "target_channels", "unit"):
+        if (expected := getattr(judged, name)) != (got := getattr(about, name)):
+            raise ValueError(f"baselines: expected maps of {name} {expected} as those of data, got {got}")
     found = baselines.fit(simulations(training), about.param_names, about.target_channels)
     training.close()
     return found

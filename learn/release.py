@@ -1,8 +1,8 @@
 """A model that leaves home: a folder whose every file is hashed, and the way back to a checkpoint.
 
-weights.safetensors (the averaged weights alone) and meta.json are those of a checkpoint; program.pt2 is the painter as
-a torch program; README.md is its card; SHA256SUMS is what `sha256sum -c` reads. Hashes say that files are whole, not
-who wrote them. Nothing here unpickles: of a foreign folder program.pt2 is hashed and never opened.
+weights.safetensors (the averaged weights alone) and meta.json are those of a checkpoint; program.pt2, where there is
+one, is the painter as a torch program; README.md is its card; SHA256SUMS is what `sha256sum -c` reads. Hashes say that
+files are whole, not who wrote them. Nothing here unpickles: of a foreign folder program.pt2 is hashed and never opened.
 """
 
 from __future__ import annotations
@@ -28,31 +28,36 @@ from learn.predict import Predictor
 from learn.program import exported
 
 CARD, PROGRAM, SUMS = "README.md", "program.pt2", "SHA256SUMS"
-HASHED = (CARD, META, PROGRAM, WEIGHTS)
+NEEDED = (CARD, META, WEIGHTS)
+HASHED = (*NEEDED, PROGRAM)
 MAX_BYTES = 2 * 2**30
 MAX_TEXT_BYTES = 16 * 2**20
 """Of meta.json, of SHA256SUMS and of the metrics of an evaluation."""
 
 
-def export(folder: Path, out: Path, *, evaluation: Path | None = None) -> Path:
+def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: bool = True, note: str = "") -> Path:
     """Write the release of the checkpoint `folder` to `out`, all or nothing, in the place of an older release there.
 
-    `evaluation` is metrics.json of `python -m learn evaluate`. FileNotFoundError, or ValueError for a checkpoint that
-    cannot be read, an evaluation of another model, or a folder `out` that holds something else.
+    Without its `program`, which holds the weights once more, it is half as large. `evaluation` is metrics.json of
+    `python -m learn evaluate`, `note` says on the card what the training maps are. FileNotFoundError, or ValueError for
+    a checkpoint that cannot be read, an evaluation of another model, or a folder `out` that holds something else.
     """
     refuse_occupied(out)
     meta = checkpoint.load_meta(folder)
     nets = METHODS[meta.config.method.kind](meta.config, meta.normalizer, meta).build()
     checkpoint.load_nets(folder, meta, nets)
     n_weights = sum(x.numel() for net in nets.values() for x in net.parameters())
-    text = card(meta, n_weights=n_weights, evaluation=read_json(evaluation) if evaluation else None)
+    judged = read_json(evaluation) if evaluation else None
+    text = card(meta, n_weights=n_weights, evaluation=judged, has_program=program, note=note)
     with beside(out) as partial:
         save_file(checkpoint.tensors("ema", nets), partial / WEIGHTS)
         (partial / META).write_text(released_meta(meta, sha256(partial / WEIGHTS)))
         shutil.copymode(partial / META, partial / WEIGHTS)  # safetensors writes for its owner alone
         (partial / CARD).write_text(text)
-        torch.export.save(exported(meta, nets), partial / PROGRAM)
-        (partial / SUMS).write_text("".join(f"{sha256(partial / name)}  {name}\n" for name in HASHED))
+        if program:
+            torch.export.save(exported(meta, nets), partial / PROGRAM)
+        names = HASHED if program else NEEDED
+        (partial / SUMS).write_text("".join(f"{sha256(partial / name)}  {name}\n" for name in names))
         return checkpoint.put_in_place(partial, out)
 
 
@@ -65,7 +70,7 @@ def import_(folder: Path, out: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     if out.exists():
         raise ValueError(f"{out}: expected no such folder yet, found one")
     refuse_other_files(folder, max_bytes)
-    sums = read_sums(folder / SUMS)
+    sums = read_sums(folder)
     with beside(out) as partial:
         for name in (WEIGHTS, META):
             shutil.copyfile(folder / name, partial / name)
@@ -94,7 +99,7 @@ def refuse_other_files(folder: Path, max_bytes: int) -> None:
     for name, path in sorted(found.items()):
         if name not in (*HASHED, SUMS) or path.is_symlink() or not path.is_file():
             raise ValueError(f"{path}: expected plain files {', '.join((*HASHED, SUMS))} alone, got another")
-    for name in (*HASHED, SUMS):
+    for name in (*NEEDED, SUMS):
         if name not in found:
             raise FileNotFoundError(f"{folder / name}: expected the file of a released model, found none")
     for name, path in found.items():
@@ -106,12 +111,16 @@ def refuse_other_files(folder: Path, max_bytes: int) -> None:
         raise ValueError(f"{folder}: expected at most {max_bytes} bytes, got {total}")
 
 
-def read_sums(path: Path) -> dict[str, str]:
-    """The hash of every file; ValueError for other lines."""
+def read_sums(folder: Path) -> dict[str, str]:
+    """The hash of every file; ValueError for other lines, FileNotFoundError for a file that is hashed and not there."""
+    path, names = folder / SUMS, {path.name for path in folder.iterdir()} - {SUMS}
     pairs = [line.split("  ", 1) for line in path.read_text(errors="replace").splitlines()]
     sums = {pair[-1]: pair[0] for pair in pairs}
-    if sorted(sums) != sorted(HASHED) or len(pairs) != len(HASHED):
-        raise ValueError(f"{path}: expected one hash each of {', '.join(HASHED)}, got {', '.join(sorted(sums))[:200]}")
+    for name in sorted(set(HASHED) & sums.keys() - names):
+        raise FileNotFoundError(f"{folder / name}: expected the file of a released model, found none")
+    if sums.keys() != names or len(pairs) != len(names):
+        expected, got = (", ".join(sorted(found)) for found in (names, sums))
+        raise ValueError(f"{path}: expected one hash each of {expected}, got {got[:200]}")
     return sums
 
 

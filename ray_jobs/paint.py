@@ -15,7 +15,7 @@ import ray
 from numpy.typing import NDArray
 from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
 
-from configs import ConfigError, Paint, provenance
+from configs import Paint, provenance
 from configs import Serve as ServeConfig
 from configs.command import command
 from configs.files import replacing
@@ -24,7 +24,8 @@ from learn.predict import Predictor
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
-from sim import maps, pairs, snapshot
+from sim import pairs
+from sim.matter import read_matter
 
 APPLICATION = "painter"
 DEPLOY_TIMEOUT_S = 120.0
@@ -120,22 +121,16 @@ def held_out_request(config: Paint) -> dict[str, Any]:
 def snapshot_request(config: Paint, predictor: Predictor) -> dict[str, Any]:
     """The snapshot projected along z by the code that made the training maps, at the training pixel size and depth."""
     assert config.snapshot is not None
-    real = snapshot.read(config.snapshot)
-    pixel, depth = predictor.meta.pixel_size, predictor.meta.depth
-    n_pixels = predictor.stride * round(real.box_size / pixel / predictor.stride)
-    if n_pixels < predictor.stride or real.box_size < depth * 0.99:
-        raise ConfigError(f"{config.snapshot}: expected a box of at least {depth} Mpc/h, got {real.box_size} Mpc/h")
-    slab = (0.0, depth) if real.box_size > depth * 1.01 else None
-    particles = real.particles["dark_matter"]
-    density = maps.project(particles.pos, particles.mass, real.box_size, n_pixels, 2, slab=slab)
-    known = {"omega_m": real.omega_m, "h": real.h, "redshift": real.redshift, **config.baryons.model_dump()}
+    real, meta = read_matter(config.snapshot, config.baryons), predictor.meta
+    density = real.map(pixel_size=meta.pixel_size, depth=meta.depth, stride=predictor.stride)
+    known = {**real.known, **config.baryons.model_dump()}
     return {
         "input": density,
         "parameters": {name: float(value) for name, value in known.items() if name in predictor.meta.param_names},
-        "pixel_size": real.box_size / n_pixels,
+        "pixel_size": real.box_size / len(density),
         "box_size": real.box_size,
         "name": config.snapshot.name,
-        "n_particles": len(particles.pos),
+        "n_particles": len(real.pos),
         "provenance": config.source or str(config.snapshot),
     }
 

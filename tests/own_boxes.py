@@ -34,4 +34,4 @@ def simulation(folder: Path, *, seed: int, box: Box = BOX, redshifts: tuple[floa
     for i, redshift in enumerate(redshifts):
         content = Snapshot({"dark_matter": particles}, box.box_size, redshift, COSMOLOGY.omega_m, COSMOLOGY.h)
         snapshot.write(folder / f"snap_{i:03d}.hdf5", content)
-    (folder / "box.json").write_text(json.dumps({"box": json.loads(BOX.model_dump_json()), "seed": seed}))
+    (folder / "box.json").write_text(json.dumps({"box": json.loads(box.model_dump_json()), "seed": seed}))

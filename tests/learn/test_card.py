@@ -10,6 +10,7 @@ from untrained import write_checkpoint
 from configs import Regression, Stochastic, Train
 from learn.card import card
 from learn.checkpoint import Meta, load_meta
+from learn.scores.score import PRINTED, SCORES
 
 
 @pytest.fixture
@@ -18,14 +19,14 @@ def meta(toy_train: Train, tmp_path: Path) -> Meta:
 
 
 def evaluation(**changes: Any) -> dict[str, Any]:
-    scores = {"correlation": {"value": 0.98765, "standard_error": 0.0123, "n": 2}, "suppression_error": None}
+    value = {"value": 0.0321, "standard_error": 0.0123, "n": 2}
     rows = [
-        {"name": f"{method} {channel}", "channel": channel, "method": method, **scores}
+        {"name": f"{method} {channel}", "channel": channel, "method": method, **{score.name: value for score in SCORES}}
         for channel in ("total", "gas", "stars")
-        for method in ("painter", "identity")
+        for method in ("painter", "amplitude filter")
     ]
-    told = {"rows": rows, "split": "test", "simulations": ["a", "b"], "checkpoint": {"step": 7, "commit": "abc"}}
-    return told | changes
+    subject = {"kind": "checkpoint", "step": 7, "commit": "abc", "weights_sha256": "d1"}
+    return {"rows": rows, "split": "test", "simulations": ["a", "b"], "subject": subject} | changes
 
 
 def test_a_card_says_what_goes_in_what_comes_out_and_what_it_was_trained_on(meta: Meta) -> None:
@@ -63,14 +64,30 @@ def test_a_card_knows_methods_and_edges(meta: Meta) -> None:
 
 
 def test_held_out_scores_stand_beside_the_baselines(meta: Meta) -> None:
+    meta = meta.model_copy(update={"commit": "abc", "weights_sha256": "d1"})
     text = card(meta, n_weights=1, evaluation=evaluation())
     assert "On 2 test simulations" in text
-    assert "| total | painter | identity |" in text
-    assert "| correlation | 0.9877 ± 0.01 | 0.9877 ± 0.01 |" in text
-    assert len(re.findall(r"^\| (total|gas|stars) \|", text, re.M)) == 3
+    heading = next(line for line in text.splitlines() if line.startswith("| gas |"))
+    assert len(re.findall(r"(?<!\\)\|", heading)) == len(PRINTED) + 2  # those within a heading are escaped
+    assert "| amplitude filter | 3.21 ± 1.23 % |" in text
+    assert "- total: in intervals of 68 / 95 %: pixels 3 / 3" in text
+    assert re.search(r"^- goals: \d of 15 reached, not:$", text, re.M)
+    assert "- total: P(k) within 2 % to k = 5 h/Mpc: found 3.21 ± 1.23 %" in text
 
 
-@pytest.mark.parametrize("subject", [{"step": 8, "commit": "abc"}, {"step": 7, "commit": "x"}, None])
-def test_the_scores_of_another_model_are_refused(meta: Meta, subject: Any) -> None:
+def test_a_card_says_what_the_maps_are_and_how_the_program_is_called_if_there_is_one(meta: Meta) -> None:
+    text = card(meta, n_weights=1, has_program=False, note="A model of gas, not gas.")
+    assert "A model of gas, not gas." in text
+    assert "torch.export" not in text
+    assert "noise" not in text
+    assert "What made these maps is not said" in card(meta, n_weights=1)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"step": 8}, {"commit": "x"}, {"weights_sha256": "d2"}, {"weights_sha256": None}, None]
+)
+def test_the_scores_of_another_model_are_refused(meta: Meta, changes: Any) -> None:
+    meta = meta.model_copy(update={"commit": "abc", "weights_sha256": "d1"})
+    subject = None if changes is None else evaluation()["subject"] | changes
     with pytest.raises(ValueError, match="expected that of the checkpoint of"):
         card(meta, n_weights=1, evaluation=evaluation(subject=subject))

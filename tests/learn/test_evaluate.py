@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -253,6 +255,28 @@ def test_the_baselines_see_the_training_split_alone(
         np.testing.assert_array_equal(maps, shard(name).inputs)
 
 
+def test_the_baselines_may_be_those_of_other_maps_of_the_same_kind(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_pairs: Path
+) -> None:
+    """A lookup that has learned from gas twice as dense answers with twice the gas."""
+    use(monkeypatch, Oracle())
+    denser = tmp_path / "denser"
+    shutil.copytree(pairs, denser)
+    for name in SPLIT["train"]:
+        with h5py.File(denser / f"{name}.hdf5", "r+") as file:
+            file["targets"][:, 1] = 2 * file["targets"][:, 1]
+    source = open_source(PairShards(folder=pairs), "test")
+    batch = source.read([0])
+    own, other = (
+        {one.name: one for one in evaluate.fitted(config(pairs, tmp_path, **kind), source.about)}["pixel lookup"]
+        for kind in ({}, {"baselines": PairShards(folder=denser)})
+    )
+    answers = [found(batch.inputs[:, 0].numpy(), batch.params.numpy())[:, 1] for found in (own, other)]
+    np.testing.assert_allclose(answers[1], 2 * answers[0], rtol=1e-3)
+    with pytest.raises(ValueError, match=r"^baselines: expected maps of (depth|pixel_size|param_names)"):
+        evaluate.judge(config(pairs, tmp_path, baselines=PairShards(folder=toy_pairs)))
+
+
 @pytest.fixture(scope="module")
 def drawn(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """The judgement of a painter that draws, with its predictions kept."""
@@ -401,7 +425,8 @@ def test_no_memory_is_kept_of_a_simulation(pairs: Path, tmp_path: Path, monkeypa
     use(monkeypatch, Oracle(spread=0.1))
     source = open_source(PairShards(folder=pairs), "test")
     judging = config(pairs, tmp_path, n_draws=4)
-    books = evaluate.measured(judging, source, subjects.open_subject(judging, source), evaluate.fitted(judging))
+    fitted = evaluate.fitted(judging, source.about)
+    books = evaluate.measured(judging, source, subjects.open_subject(judging, source), fitted)
     for ledger in books.ledgers.values():
         arrays = [value for entry in ledger.entries for value in (*entry.measured.values(), *entry.scores.values())]
         assert max(array.size for array in (*arrays, *ledger.places)) < N * N

@@ -89,6 +89,23 @@ def test_the_way_back_predicts_the_same_to_the_last_bit(trained: Path, released:
     assert after.meta.model_dump(exclude=same) == before.meta.model_dump(exclude=same)
 
 
+def test_a_release_without_its_program_is_half_as_large_and_as_good(
+    trained: Path, released: Path, tmp_path: Path
+) -> None:
+    small = export(trained, tmp_path / "small", program=False)
+    assert sorted(path.name for path in small.iterdir()) == sorted({*HASHED, SUMS} - {"program.pt2"})
+    assert "program.pt2" not in (small / "README.md").read_text()
+    sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in (small, released)]
+    assert sizes[0] < 0.6 * sizes[1]
+    maps, params = asked(trained, 2, 8, 16)
+    expected = Predictor.load(trained)(maps, params)
+    np.testing.assert_array_equal(Predictor.load(import_(small, tmp_path / "imported"))(maps, params), expected)
+    np.testing.assert_array_equal(Predictor.load(small)(maps, params), expected)
+    (small / "program.pt2").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"SHA256SUMS: expected one hash each of README\.md, meta\.json, program\.pt2"):
+        import_(small, tmp_path / "again")
+
+
 def test_a_release_says_nothing_of_the_machine(trained: Path, released: Path) -> None:
     tree = json.loads((released / "meta.json").read_text())
     config = checkpoint.load_meta(trained).config
