@@ -4,6 +4,7 @@ from configs.count_evaluation import EvaluateCounts
 from configs.counting import CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.frozen import Frozen
+from configs.halo_box import PaintHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
@@ -52,6 +53,7 @@ __all__ = [
     "Optimizer",
     "OwnBoxes",
     "Paint",
+    "PaintHalos",
     "Painted",
     "Painting",
     "PairShards",

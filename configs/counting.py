@@ -17,17 +17,25 @@ MAX_CELLS = 2048
 class FoundHalos(Frozen):
     """The boxes that `simulate` wrote; their halos are found."""
 
-    kind: Literal["own"] = Field("own", description="own: boxes that `simulate` wrote")
+    kind: Literal["own"] = Field(description="own: boxes that `simulate` wrote")
     simulations: Location = Field(description="folder that `simulate` wrote")
     redshift: float = Field(0.0, ge=0, description="which output of the simulations")
     linking_length: float = Field(0.2, gt=0, le=1, description="friends-of-friends, in mean particle separations")
     min_particles: int = Field(50, ge=20, description="smallest group that is a halo")
     center: Literal["densest", "most_bound"] = Field("densest", description="which member is the centre of a halo")
     repair: bool = Field(True, description="give halos the masses that they had without the softening of the mesh")
-    density: Literal["particles", "lpt"] = Field(
-        "particles", description="what is shown: the particles, or second-order Lagrangian ones of the same white noise"
+    density: Literal["particles", "repaired", "lpt"] = Field(
+        "particles",
+        description="what is shown: the particles as they are, as they would be without the softening of the mesh, or "
+        "by second-order Lagrangian theory from the same white noise",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the scatter of concentrations that repair draws")
+
+    @model_validator(mode="after")
+    def repairs_what_is_repaired(self) -> Self:
+        if self.density == "repaired" and not self.repair:
+            raise ValueError("repair: true with density=repaired, got false")
+        return self
 
 
 class CataloguedBox(Frozen):
@@ -78,6 +86,12 @@ class Counts(Frozen):
         if list(edges) != sorted(set(edges)) or edges[0] < 8 or edges[-1] > 17:
             raise ValueError(f"log10_mass_edges: rising from 8 to 17, got {list(edges)}")
         return self
+
+    @property
+    def input_channel(self) -> str:
+        """What the density is called: `density` unless it is not that of the particles."""
+        kind = self.source.density if isinstance(self.source, FoundHalos) else "particles"
+        return "density" if kind == "particles" else f"density_{kind}"
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import Any
 
-from configs import Stochastic
+from configs import Painting, Stochastic
 from learn.checkpoint import Meta
 from learn.program import n_noise
 from learn.scores.score import PRINTED, Row
@@ -94,8 +94,10 @@ def card(
 
     `note` says in words what the maps are that it was trained on.
 
-    ValueError if that is of another model.
+    ValueError if that is of another model, or the model is none that paints baryons.
     """
+    if not isinstance(meta.config.method, Painting):
+        raise ValueError(f"card: expected a painter of baryons, got {meta.config.method.kind}")
     return CARD.substitute(
         inputs=", ".join(meta.input_channels),
         outputs=", ".join(meta.target_channels),

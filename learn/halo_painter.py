@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from types import EllipsisType
 from typing import ClassVar
 
 import numpy as np
@@ -102,6 +103,6 @@ def tiles(shape: tuple[int, ...], side: int) -> Iterator[tuple[Start, Start]]:
         yield start, tuple(min(first + side, n) for first, n in zip(start, shape, strict=True))
 
 
-def within(start: Start, end: Start) -> tuple[object, ...]:
+def within(start: Start, end: Start) -> tuple[EllipsisType | slice, ...]:
     """An index of the last three axes."""
     return (..., *(slice(first, last) for first, last in zip(start, end, strict=True)))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from configs import Baryons, Box, CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.counting import MAX_CELLS
 from sim import catalogs, nbody, sides, snapshot
+from sim.cosmology import particle_mass
+from sim.halos import Catalog
 from sim.mesh import paint
 from sim.shards import file_hash
 
@@ -119,28 +122,36 @@ def _found(name: str, source: FoundHalos, cell_size: float, edges: NDArray[np.fl
     folder = source.simulations / name
     box = sides.read_box(folder)
     n = n_cells_of(box.box_size, cell_size, str(folder))
-    matter = sides.read_output(folder, box, source.redshift).particles["dark_matter"]
-    mass = float(np.ravel(matter.mass)[0])
-    seed = int(np.random.SeedSequence((source.seed, sides.index_of(name))).generate_state(1, np.uint64)[0])
-    _, catalog = sides.resolved(
-        matter.pos,
-        mass,
-        box,
-        Baryons(),
-        redshift=source.redshift,
-        seed=seed,
-        linking_length=source.linking_length,
-        min_particles=source.min_particles,
-        center=source.center,
-        repair=source.repair,
-        vel=matter.vel,
-        ids=matter.ids,
-    )
-    _refuse_unresolved(mass * source.min_particles, edges, str(folder))
-    pos = matter.pos if source.density == "particles" else lagrangian(box, source.redshift)
+    _refuse_unresolved(particle_mass(box) * source.min_particles, edges, str(folder))
+    pos, repaired, catalog = _resolved(folder, box, source)
+    if source.density == "lpt":
+        pos = lagrangian(box, source.redshift)
+    elif source.density == "repaired":
+        pos = repaired
     counts = counts_of(np.asarray(catalog.center), np.asarray(catalog.m200c), box.box_size, n, edges)
     params = (box.cosmology.omega_m, box.cosmology.sigma8, source.redshift)
     return Grids(density_of(pos, box.box_size, n), counts, params, box.box_size)
+
+
+def _resolved(folder: Path, box: Box, source: FoundHalos) -> tuple[Positions, Positions, Catalog]:
+    """Particles as they are and as they would be without softening, and the halos."""
+    matter = sides.read_output(folder, box, source.redshift).particles["dark_matter"]
+    seed = int(np.random.SeedSequence((source.seed, sides.index_of(folder.name))).generate_state(1, np.uint64)[0])
+    keys: dict[str, Any] = {"redshift": source.redshift, "seed": seed, "vel": matter.vel, "ids": matter.ids}
+    keys |= source.model_dump(include={"linking_length", "min_particles", "center", "repair"})
+    repaired, catalog = sides.resolved(matter.pos, particle_mass(box), box, Baryons(), **keys)
+    return matter.pos, repaired, catalog
+
+
+def density_in(folder: Path, source: FoundHalos, cell_size: float) -> Density:
+    """That of the box in `folder`, as `source` shows it."""
+    box = sides.read_box(folder)
+    n = n_cells_of(box.box_size, cell_size, str(folder))
+    if source.density == "lpt":
+        return density_of(lagrangian(box, source.redshift), box.box_size, n)
+    if source.density == "repaired":
+        return density_of(_resolved(folder, box, source)[1], box.box_size, n)
+    return density_of(sides.read_output(folder, box, source.redshift).particles["dark_matter"].pos, box.box_size, n)
 
 
 def lagrangian(box: Box, redshift: float) -> NDArray[np.float32]:

@@ -20,7 +20,6 @@ from sim.count_grids import PARAM_NAMES, grids, names, source_hash
 from sim.count_shards import (
     COUNT_UNIT,
     FORMAT,
-    INPUT_CHANNELS,
     PRODUCT,
     UNIT,
     Entry,
@@ -105,7 +104,7 @@ def write_manifest(config: Counts, records: Sequence[Record]) -> Path:
         format=FORMAT,
         config=recipe(config) | {"split": list(config.split), "split_seed": config.split_seed},
         commit=", ".join(sorted({record.commit for record in records})),
-        input_channels=INPUT_CHANNELS,
+        input_channels=(config.input_channel,),
         target_channels=config.channels,
         unit=UNIT,
         target_unit=COUNT_UNIT,

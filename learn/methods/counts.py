@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from configs import CountLikelihood, Train
@@ -67,9 +69,9 @@ class Counts:
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
         """The quantiles that the uniforms of `drawn` name, as whole numbers in float32."""
         mean, dispersion = self.expected(nets, inputs, params)
-        arrays = (x.detach().double().cpu().numpy() for x in (drawn.uniforms, mean))
-        spread = None if dispersion is None else dispersion.detach().double().cpu().numpy()
-        return torch.from_numpy(quantiles(*arrays, spread)).float().to(inputs.device)
+        spread = None if dispersion is None else array(dispersion)
+        counts = quantiles(array(drawn.uniforms), array(mean), spread)
+        return torch.from_numpy(counts).float().to(inputs.device)
 
     def expected(self, nets: Nets, inputs: Tensor, params: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean and dispersion (B, C, D - 2 margin, ...) of the counts; no dispersion where it is Poisson."""
@@ -80,3 +82,8 @@ class Counts:
             return self.halos.rates(answer), None
         factor = torch.exp(LOG_RANGE * torch.tanh(answer[:, n:] / LOG_RANGE))
         return self.halos.rates(answer[:, :n]), DISPERSION * factor
+
+
+def array(x: Tensor) -> NDArray[np.float64]:
+    """In float64 on the CPU, without its gradient."""
+    return x.detach().double().cpu().numpy()

@@ -49,9 +49,9 @@ class CubeShells:
 
     def modes(self, field: NDArray) -> Modes:
         """Of field / mean - 1, (n, n, n // 2 + 1); zero where the mean is."""
-        mean = float(field.mean(dtype=np.float64))
-        contrast = field / mean - 1 if mean > 0 else np.zeros(field.shape)
-        return np.asarray(scipy.fft.rfftn(contrast.astype(np.float64)))
+        wide = field.astype(np.float64)
+        mean = float(wide.mean())
+        return np.asarray(scipy.fft.rfftn(wide / mean - 1 if mean > 0 else np.zeros(field.shape)))
 
     def power(self, a: Modes, b: Modes) -> Array:
         """Cross power (K,) [(Mpc/h)^3] of fields whose `modes` are a and b."""
@@ -117,7 +117,8 @@ class CubeShells:
 
     def _sums(self, values: Array) -> Array:
         weighted = (values * self._weights).ravel()
-        return np.bincount(self._bins.ravel(), weights=weighted, minlength=len(self.edges) + 1)[1 : len(self.edges)]
+        sums = np.bincount(self._bins.ravel(), weights=weighted, minlength=len(self.edges) + 1)
+        return np.asarray(sums[1 : len(self.edges)], np.float64)
 
     def _means(self, values: Array) -> Array:
         return np.asarray(self._sums(values)[self._used] / self._n_modes[self._used])

@@ -189,10 +189,11 @@ def scores(own: Measured, truth: Measured, i_channel: int, used: NDArray[np.bool
         return {score.name: None for score in SCORES}
     found: Row = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        plain = [means_of(one, i_channel, drawn=False) for one in (own, truth)]
-        drawn = [means_of(one, i_channel, drawn=True) for one in (own, truth)]
+        painted, true = (means_of(one, i_channel, drawn=False) for one in (own, truth))
+        painted_drawn, true_drawn = (means_of(one, i_channel, drawn=True) for one in (own, truth))
         for score, function in SCORES.items():
-            found[score.name] = estimated(function(*plain, used)[0], function(*drawn, used))
+            value = float(function(painted, true, used)[0])
+            found[score.name] = estimated(value, function(painted_drawn, true_drawn, used))
     return found
 
 

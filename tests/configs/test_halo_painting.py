@@ -17,7 +17,7 @@ net: {kind: inception}
 n_steps: 1
 batch_size: 1
 """
-COUNTS = "product: counts\nsource: {simulations: a}\nout: b\ncell_size: 2\nlog10_mass_edges: [12, 13]\n"
+COUNTS = "product: counts\nsource: {kind: own, simulations: a}\nout: b\ncell_size: 2\nlog10_mass_edges: [12, 13]\n"
 JUDGE = "kind: counts\ncheckpoint: a\ndata: {kind: counts, folder: a}\nout: b\n"
 
 

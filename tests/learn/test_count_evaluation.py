@@ -53,6 +53,12 @@ def config(toy_counts: Path, count_train: Make, tmp_path: Path, other_volume: Pa
     )
 
 
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take seconds."""
+    monkeypatch.setattr(evaluation, "write", lambda *_: None)
+
+
 def row(result: dict[str, Any], data: str, channel: str, method: str) -> dict[str, Any]:
     (found,) = [
         one for one in result["rows"] if (one["data"], one["channel"], one["method"]) == (data, channel, method)
@@ -82,6 +88,7 @@ def test_every_method_is_judged_on_every_set_and_channel_and_everything_is_writt
     assert "evaluate: another volume: 2/2 boxes" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_baselines_are_fitted_on_the_training_boxes(config: EvaluateCounts) -> None:
     result = evaluate(config)
     local, mean = (row(result, HELD_OUT, ALL, method) for method in (LOCAL_BIAS, MEAN_RATE))
@@ -92,6 +99,7 @@ def test_baselines_are_fitted_on_the_training_boxes(config: EvaluateCounts) -> N
     assert local["pdf"]["value"] < 0.5 * mean["pdf"]["value"]
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_a_painter_of_the_truth_is_without_fault(config: EvaluateCounts, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = [toy_grids(i) for i in range(5)] + [toy_grids(i, 8, 32.0) for i in range(5)]
 
@@ -110,6 +118,7 @@ def test_a_painter_of_the_truth_is_without_fault(config: EvaluateCounts, monkeyp
     assert all("in 36 of 36 scores." in sentence for sentence in verdicts(result["rows"]))
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_the_same_seed_is_the_same_judgement(config: EvaluateCounts, tmp_path: Path) -> None:
     first = evaluate(config)["rows"]
     assert evaluate(config.model_copy(update={"out": tmp_path / "again"}))["rows"] == first
@@ -118,6 +127,7 @@ def test_the_same_seed_is_the_same_judgement(config: EvaluateCounts, tmp_path: P
     assert 0 <= seed_of(2**31 - 1, 1000, 1000) < MAX_SEED
 
 
+@pytest.mark.usefixtures("unwritten")
 def test_the_table_names_sets_methods_and_goals(config: EvaluateCounts) -> None:
     text = io.StringIO()
     table.show(evaluate(config), text)

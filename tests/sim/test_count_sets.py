@@ -30,7 +30,7 @@ def config(boxes: Path, out: Path, **changes: Any) -> Counts:
         "cell_size": 2.5,
         "log10_mass_edges": (12.5, 13.5, 15.0),
         "split": (0.5, 0.25, 0.25),
-        "source": FoundHalos(simulations=boxes),
+        "source": FoundHalos(kind="own", simulations=boxes),
     }
     return Counts(product="counts", out=out, **(values | changes))
 

@@ -30,7 +30,7 @@ def test_points_have_the_power_of_their_number() -> None:
     counts = rng.poisson(0.5, (32, 32, 32))
     shells = CubeShells.logarithmic(32, 64.0, 4)
     modes = shells.modes(counts)
-    np.testing.assert_allclose(shells.power(modes, modes)[1:], 64.0**3 / counts.sum(), rtol=0.05)
+    np.testing.assert_allclose(shells.power(modes, modes)[1:], 64.0**3 / counts.sum(), rtol=0.1)
 
 
 def test_a_box_without_halos_has_no_power() -> None:
