@@ -39,7 +39,7 @@ def train(config: Train) -> None:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
-            bar.update(task, completed=progress.step, description=f"loss {progress.metrics.get('train/loss', 0):.4f}")
+            bar.update(task, completed=progress.step, description=losses(progress.metrics))
             if progress.checkpoint:
                 bar.console.print(judgement(progress.step, progress.metrics))
     console.print(f"train: the model is {config.out / 'final'}")
@@ -106,6 +106,12 @@ def numbers(pairs: list[str]) -> dict[str, float]:
         except ValueError:
             raise ValueError(f"{pair}: expected name=number") from None
     return found
+
+
+def losses(metrics: dict[str, float]) -> str:
+    """The loss of a step, or those of its networks."""
+    names = (name for name in metrics if name.startswith("train/") and name.endswith("loss"))
+    return "  ".join(f"{name.removeprefix('train/').replace('/', ' ')} {metrics[name]:.4f}" for name in names)
 
 
 def judgement(step: int, metrics: dict[str, float]) -> str:
