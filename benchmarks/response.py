@@ -61,14 +61,26 @@ class Response:
     @property
     def slope(self) -> float:
         """Least-squares factor between the mean answers: 1 is as strong."""
-        x, y = self.simulated.mean(axis=0), self.painted.mean(axis=0)
-        return float((x * y).sum() / (x * x).sum())
+        return slope_of(self.simulated, self.painted)
+
+    @property
+    def slope_error(self) -> float:
+        """Jackknife over simulations; 0 of a single one."""
+        n = len(self.simulated)
+        without = [slope_of(*(np.delete(x, i, axis=0) for x in (self.simulated, self.painted))) for i in range(n)]
+        return float(np.sqrt((n - 1) * np.var(without))) if n > 1 else 0.0
 
     @property
     def correlation(self) -> float:
         """Cosine between the mean answers: 1 is the same shape."""
         x, y = self.simulated.mean(axis=0), self.painted.mean(axis=0)
         return float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
+
+
+def slope_of(simulated: Array, painted: Array) -> float:
+    """Least-squares factor between the means over simulations of answers (simulations, K)."""
+    x, y = simulated.mean(axis=0), painted.mean(axis=0)
+    return float((x * y).sum() / (x * x).sum())
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,7 @@ def rows_of(found: Sequence[Response]) -> list[dict[str, object]]:
             "peer": float(one.simulated.mean()),
             "peer_name": "the baryon model",
             "slope": one.slope,
+            "slope_error": one.slope_error,
             "correlation": one.correlation,
             "ratio": ALLOWED / max(abs(one.slope - 1), 1e-6),
             "unit": "mean change of S",
@@ -194,7 +207,9 @@ def table_of(found: Sequence[Response], n_simulations: int) -> Table:
     table = Table("parameter", "step", "simulated", "painted", "slope", "same shape", title=title)
     for one in found:
         means = (f"{one.simulated.mean():+.4f}", f"{one.painted.mean():+.4f}")
-        table.add_row(one.name, f"{one.step:.3g}", *means, f"{one.slope:.2f}", f"{one.correlation:.3f}")
+        table.add_row(
+            one.name, f"{one.step:.3g}", *means, f"{one.slope:.2f} ± {one.slope_error:.2f}", f"{one.correlation:.3f}"
+        )
     return table
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import typer
 
 from configs.frozen import Frozen
-from configs.loader import load, load_one_of, models_in
+from configs.loader import OfFolder, load, load_one_of, models_in
 
 Config = TypeVar("Config", bound=Frozen)
 
@@ -29,29 +29,40 @@ class Run(Generic[Config]):
     function: Callable[[Config], None]
 
 
-def command(model: type[Config], run: Callable[[Config], None], *, prog: str, summary: str) -> None:
+def command(
+    model: type[Config], run: Callable[[Config], None], *, prog: str, summary: str, of_folder: OfFolder | None = None
+) -> None:
     """Parse sys.argv as a `model` and `run` it. What a user got wrong prints one line and exits with 2."""
     app = typer.Typer(add_completion=False)
-    add(app, model, run, name=None, prog=prog, summary=summary)
+    add(app, model, run, name=None, prog=prog, summary=summary, of_folder=of_folder)
     app(prog_name=prog)
 
 
-def command_of(key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str) -> None:
+def command_of(
+    key: str, runs: Mapping[str, Run[Any]], *, prog: str, summary: str, of_folder: OfFolder | None = None
+) -> None:
     """Parse sys.argv as the model that the configuration's value of `key` names, the first without it, and run it."""
     app = typer.Typer(add_completion=False)
-    add_of(app, key, runs, name=None, prog=prog, summary=summary)
+    add_of(app, key, runs, name=None, prog=prog, summary=summary, of_folder=of_folder)
     app(prog_name=prog)
 
 
 def add_of(
-    app: typer.Typer, key: str, runs: Mapping[str, Run[Any]], *, name: str | None, prog: str, summary: str
+    app: typer.Typer,
+    key: str,
+    runs: Mapping[str, Run[Any]],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    of_folder: OfFolder | None = None,
 ) -> None:
-    """Give `app` the command `name` that loads the model that the value of `key` names, and runs it."""
+    """As `add`, of the model that the value of `key` names."""
     models = {kind: run.model for kind, run in runs.items()}
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
-            chosen = load_one_of(models, key, config, overrides or ())
+            chosen = load_one_of(models, key, config, overrides or (), of_folder=of_folder)
             next(run for run in runs.values() if type(chosen) is run.model).function(chosen)
 
     fields = [line for kind, model in models.items() for line in (f"{key}={kind}:", *describe_fields(model, "  "))]
@@ -59,13 +70,20 @@ def add_of(
 
 
 def add(
-    app: typer.Typer, model: type[Config], run: Callable[[Config], None], *, name: str | None, prog: str, summary: str
+    app: typer.Typer,
+    model: type[Config],
+    run: Callable[[Config], None],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    of_folder: OfFolder | None = None,
 ) -> None:
-    """Give `app` the command `name` that loads a `model` and `run`s it."""
+    """Give `app` the command `name` that loads a `model`, from a file or `of_folder`, and `run`s it."""
 
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
-            run(load(model, config, overrides or ()))
+            run(load(model, config, overrides or (), of_folder=of_folder))
 
     app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 

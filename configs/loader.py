@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -13,8 +13,11 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from configs.frozen import Frozen
+from configs.location import resolve
 
 Config = TypeVar("Config", bound=Frozen)
+OfFolder = Callable[[Path], dict[str, Any]]
+"""What a folder in the place of a YAML file stands for."""
 NOT_A_MAPPING = ("model_type", "model_attributes_type", "dict_type", "union_tag_not_found")
 
 
@@ -22,20 +25,38 @@ class ConfigError(ValueError):
     """A configuration that cannot be used: names the file, the key and what was expected."""
 
 
-def load(model: type[Config], path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """The configuration in the YAML file `path` with `key=value` overrides; ConfigError or FileNotFoundError."""
-    return validate(model, merged(path, overrides), str(path))
+def load(
+    model: type[Config], path: str | Path, overrides: Sequence[str] = (), *, of_folder: OfFolder | None = None
+) -> Config:
+    """The configuration in the YAML file `path` with `key=value` overrides; ConfigError or FileNotFoundError.
+
+    A folder in the place of the file stands for what `of_folder` makes of it.
+    """
+    return validate(model, tree_of(path, overrides, of_folder), str(path))
 
 
 def load_one_of(
-    models: Mapping[str, type[Frozen]], key: str, path: str | Path, overrides: Sequence[str] = ()
+    models: Mapping[str, type[Frozen]],
+    key: str,
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    of_folder: OfFolder | None = None,
 ) -> Frozen:
-    """The configuration in a YAML file, as the model that its value of `key` names; the first if it has none."""
-    tree = merged(path, overrides)
+    """As `load`, as the model that the value of `key` names; the first if there is none."""
+    tree = tree_of(path, overrides, of_folder)
     kind = tree.get(key, next(iter(models)))
     if kind not in models:
         raise ConfigError(f"{path}: {key}: expected one of {', '.join(models)}, got {kind!r}")
     return validate(models[kind], tree, str(path))
+
+
+def tree_of(path: str | Path, overrides: Sequence[str], of_folder: OfFolder | None) -> dict[str, Any]:
+    """The plain tree of a YAML file, or of what `of_folder` makes of a folder, with its overrides."""
+    folder = resolve(Path(path))
+    if of_folder is not None and folder.is_dir():
+        return overridden(OmegaConf.create(of_folder(folder)), overrides, path)
+    return merged(path, overrides)
 
 
 def merged(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -44,13 +65,21 @@ def merged(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: expected a YAML configuration, found no such file")
     try:
         tree = OmegaConf.load(path)
-        if not isinstance(tree, DictConfig):
-            raise ConfigError(f"{path}: expected a mapping of keys to values, got a {type(tree).__name__}")
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        raise ConfigError(f"{path}: expected YAML, got: {first_line(error)}") from error
+    if not isinstance(tree, DictConfig):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, got a {type(tree).__name__}")
+    return overridden(tree, overrides, path)
+
+
+def overridden(tree: DictConfig, overrides: Sequence[str], where: str | Path) -> dict[str, Any]:
+    """`tree` with its overrides applied and its interpolations resolved, as a plain one."""
+    try:
         for override in overrides:
             replace(tree, override)
         plain = OmegaConf.to_container(tree, resolve=True)
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        raise ConfigError(f"{path}: expected YAML, got: {first_line(error)}") from error
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(f"{where}: expected YAML, got: {first_line(error)}") from error
     return {str(key): value for key, value in cast(dict[Any, Any], plain).items()}
 
 

@@ -14,7 +14,7 @@ from configs.command import Run, add, add_of, user_errors
 from learn import checkpoint, release
 from learn.counts.evaluation import evaluate as evaluate_counts
 from learn.counts.table import show as show_counts
-from learn.evaluate import evaluate
+from learn.evaluate import evaluate, of_checkpoint
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -126,8 +126,12 @@ def main() -> None:
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
     judges: dict[str, Run[Any]] = {"painter": Run(Evaluate, judge), "counts": Run(EvaluateCounts, judge_counts)}
-    summary = "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines."
-    add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary)
+    summary = (
+        "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines. The "
+        "folder of a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
+    )
+    prog = f"{PROG} evaluate"
+    add_of(app, "kind", judges, name="evaluate", prog=prog, summary=summary, of_folder=of_checkpoint)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)

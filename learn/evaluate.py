@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Evaluate, provenance
+from configs import Evaluate, HaloPainting, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
+from learn.checkpoint import load_meta
 from learn.curves import PAINTER, PAINTER_MEAN, SHAPES, Curves, curves, save
 from learn.data import About, Batch, Source
 from learn.ledger import Ledger, Standard
@@ -84,6 +85,16 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
     judgement = judge(config)
     write(judgement, config.out)
     return judgement.metrics
+
+
+def of_checkpoint(folder: Path) -> dict[str, Any]:
+    """The judgement of the checkpoint `folder` on the data it was trained on, as the tree of its configuration."""
+    config = load_meta(folder).config
+    data = json.loads(config.data.model_dump_json())
+    if isinstance(config.method, HaloPainting):
+        data |= {"patch": None}
+        return {"kind": "counts", "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
+    return {"checkpoint": str(folder), "data": data, "out": "out/evaluation"}
 
 
 def write(judgement: Judgement, folder: Path) -> None:

@@ -17,6 +17,7 @@ from configs.command import Run, command_of
 from learn.counts.evaluation import evaluate as judge_counts
 from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate as judge
+from learn.evaluate import of_checkpoint
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -48,4 +49,4 @@ if __name__ == "__main__":
         "painter": Run(Evaluate, evaluate),
         "counts": Run(EvaluateCounts, partial(evaluate, judge=judge_counts, show=show_counts)),
     }
-    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__)
+    command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

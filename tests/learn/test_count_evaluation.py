@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from toy_counts import CHANNELS, toy_grids, write_toy_counts
 from untrained import write_checkpoint
 
-from configs import CountShards, EvaluateCounts, Train
+from configs import CountShards, Evaluate, EvaluateCounts, Train, load_one_of
 from learn.counts import evaluation, table
 from learn.counts.evaluation import HELD_OUT, LOCAL_BIAS, MEAN_RATE, PAINTER, evaluate, seed_of
 from learn.counts.verdicts import GOALS, outcomes, verdicts
+from learn.evaluate import of_checkpoint
 from learn.model import MAX_SEED
 from learn.scores.halo_scores import SCORES
 from learn.scores.halo_statistics import ALL
@@ -157,3 +158,12 @@ def test_boxes_that_do_not_fit_are_refused_by_name(config: EvaluateCounts, tmp_p
         evaluate(judging(target_channels=("a", "b")))
     with pytest.raises(ValueError, match=r"k_max: expected above 0\.1"):
         evaluate(config.model_copy(update={"k_max": 0.05}))
+
+
+def test_the_folder_of_a_checkpoint_is_judged_on_its_whole_boxes(config: EvaluateCounts) -> None:
+    kinds = {"painter": Evaluate, "counts": EvaluateCounts}
+    found = load_one_of(kinds, "kind", config.checkpoint, ["n_bins=4"], of_folder=of_checkpoint)
+    assert isinstance(found, EvaluateCounts)
+    assert (found.checkpoint, found.n_bins) == (config.checkpoint, 4)
+    assert isinstance(found.data, CountShards)
+    assert (found.data.folder, found.data.patch) == (config.data.folder, None)

@@ -46,3 +46,19 @@ def test_what_the_user_got_wrong_is_one_line(
     assert run(toy_train, monkeypatch, f"data={tmp_path / 'nowhere'}") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "nowhere/manifest.json: expected a manifest" in line
+
+
+def test_a_checkpoint_is_judged_by_the_name_of_its_folder(
+    toy_train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    list(fit(toy_train))
+    monkeypatch.setenv("DARKGLASS_HOME", str(tmp_path))
+    for folder, code in ((toy_train.out / "final", 0), (tmp_path, 2)):
+        monkeypatch.setattr(sys, "argv", ["learn", "evaluate", str(folder), "n_bins=6"])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert int(stopped.value.code or 0) == code
+    kept = json.loads((tmp_path / "out" / "evaluation" / "metrics.json").read_text())
+    assert kept["config"]["n_bins"] == 6
+    assert kept["subject"]["where"] == str(toy_train.out / "final")
+    assert "expected a checkpoint, found no meta.json" in capsys.readouterr().err
