@@ -3,7 +3,10 @@
 from configs.count_evaluation import EvaluateCounts
 from configs.counting import CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.cutouts import Camels, Cutouts, OwnBoxes
+from configs.diffusion import Diffusion, Sampling
+from configs.field_evaluation import EvaluateFields
 from configs.frozen import Frozen
+from configs.generation import Generate
 from configs.halo_box import PaintHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.loader import ConfigError, load, load_one_of, validate
@@ -11,6 +14,7 @@ from configs.location import home, resolve
 from configs.maps import (
     CountGrids,
     CountShards,
+    Fields,
     HaloCutouts,
     MapData,
     Multifield,
@@ -19,7 +23,7 @@ from configs.maps import (
     Patched,
     VdmBind,
 )
-from configs.nets import NetConfig, UNet
+from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
 from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
@@ -37,12 +41,17 @@ __all__ = [
     "CountShards",
     "Counts",
     "Cutouts",
+    "DiT",
+    "Diffusion",
     "Ensemble",
     "Enthalpy",
     "Evaluate",
     "EvaluateCounts",
+    "EvaluateFields",
+    "Fields",
     "FoundHalos",
     "Frozen",
+    "Generate",
     "HaloCutouts",
     "HaloPainting",
     "Inception",
@@ -61,6 +70,7 @@ __all__ = [
     "Parted",
     "Patched",
     "Regression",
+    "Sampling",
     "Serve",
     "Stochastic",
     "Train",

@@ -19,6 +19,8 @@ Config = TypeVar("Config", bound=Frozen)
 USER_ERROR = 2
 ConfigPath = Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")]
+NSamples = Annotated[int | None, typer.Option("--num-samples", help="how many")]
+Seed = Annotated[int | None, typer.Option("--seed", help="which")]
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,29 @@ def add(
     def configured(config: ConfigPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
             run(load(model, config, overrides or (), of_folder=of_folder))
+
+    app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
+
+
+def add_counted(
+    app: typer.Typer,
+    model: type[Config],
+    run: Callable[[Config], None],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    default: str,
+) -> None:
+    """As `add`, for a model of n_samples and seed: both are options too, and the file is `default` if none is named."""
+
+    def configured(
+        config: ConfigPath = default, overrides: Overrides = None, num_samples: NSamples = None, seed: Seed = None
+    ) -> None:
+        told = {"n_samples": num_samples, "seed": seed}
+        more = [f"{key}={value}" for key, value in told.items() if value is not None]
+        with user_errors(prog):
+            run(load(model, config, [*(overrides or ()), *more]))
 
     app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 

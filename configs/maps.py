@@ -109,6 +109,28 @@ class VdmBind(Parted):
         return self
 
 
+class Fields(Parted):
+    """Density of our own boxes, to be generated from nothing but parameters."""
+
+    kind: Literal["fields"] = Field(description="fields: density of boxes that `simulate` wrote, as what is generated")
+    folder: Location = Field(
+        description="folder that `simulate` wrote, with map_pixels for maps, with snapshots for cubes; or the pair "
+        "shards that `produce` wrote, for their dark matter"
+    )
+    n_pixels: int = Field(ge=4, le=4096, description="pixels along a side; those of finer maps are averaged")
+    n_dims: Literal[2, 3] = Field(2, description="2: maps along the three axes; 3: cubes of the particles")
+    redshift: float = Field(0.0, ge=0, description="which output of the simulations")
+    param_names: tuple[Name, ...] = Field(
+        ("omega_m", "sigma8"), description="cosmological parameters that a field is conditioned on"
+    )
+
+    @model_validator(mode="after")
+    def parameters_differ(self) -> Self:
+        if len(set(self.param_names)) < len(self.param_names):
+            raise ValueError(f"param_names: each once, got {', '.join(self.param_names)}")
+        return self
+
+
 class Patched(Frozen):
     """Cubes of halo counts, whole or in patches that are shown with their surroundings."""
 
@@ -154,13 +176,14 @@ def shards_of_a_path(value: Any) -> Any:
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MapData = PairShards | Multifield | HaloCutouts | VdmBind | CountShards | CountGrids
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields | CountShards | CountGrids
 else:
     Told = Annotated[
         Annotated[PairShards, Tag("shards")]
         | Annotated[Multifield, Tag("multifield")]
         | Annotated[HaloCutouts, Tag("halos")]
         | Annotated[VdmBind, Tag("vdm_bind")]
+        | Annotated[Fields, Tag("fields")]
         | Annotated[CountShards, Tag("counts")]
         | Annotated[CountGrids, Tag("count_grids")],
         Discriminator(kind_of),

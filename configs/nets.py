@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from configs.frozen import Frozen
 from configs.halo_painting import Inception
@@ -31,12 +31,37 @@ class UNet(Frozen):
         return self.patch * 2 ** (self.n_levels - 1)
 
 
+class DiT(Frozen):
+    """A transformer of patches for diffusion (Peebles & Xie 2023)."""
+
+    kind: Literal["dit"] = Field(description="dit: a transformer of patches, for method.kind=diffusion")
+    width: int = Field(128, ge=8, le=4096, description="numbers a patch")
+    n_blocks: int = Field(6, ge=1, le=64, description="blocks of attention and perceptron")
+    n_heads: int = Field(4, ge=1, le=64, description="heads of attention; they divide the width")
+    patch: int = Field(4, ge=1, le=64, description="side of a patch [pixel]")
+    n_embedding: int = Field(64, ge=4, le=4096, description="width of the conditioning network")
+
+    @model_validator(mode="after")
+    def heads_divide_the_width(self) -> Self:
+        if self.width % self.n_heads:
+            raise ValueError(f"n_heads: a divisor of width={self.width}, got {self.n_heads}")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """What must divide both sides of a map."""
+        return self.patch
+
+
 def kind_of(value: Any) -> Any:
     """Which kind a mapping is told to be; a U-Net where it does not say."""
     return value.get("kind", "unet") if isinstance(value, Mapping) else getattr(value, "kind", None)
 
 
 if TYPE_CHECKING:  # what a field holds
-    NetConfig = UNet | Inception
+    NetConfig = UNet | DiT | Inception
 else:
-    NetConfig = Annotated[Annotated[UNet, Tag("unet")] | Annotated[Inception, Tag("inception")], Discriminator(kind_of)]
+    NetConfig = Annotated[
+        Annotated[UNet, Tag("unet")] | Annotated[DiT, Tag("dit")] | Annotated[Inception, Tag("inception")],
+        Discriminator(kind_of),
+    ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from configs.diffusion import Diffusion
 from configs.frozen import Frozen, Location
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.maps import MapData, Patched
@@ -15,6 +16,7 @@ from configs.nets import NetConfig, UNet
 class Painting(Frozen):
     """What painters have in common: how the answer of the network becomes fields."""
 
+    offset: ClassVar[float] = 1.0
     residual: bool = Field(True, description="fields are the dark matter times exp(answer); else the answer itself")
     context: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="radii of Gaussians [Mpc/h]: the dark matter smoothed by each is a further input"
@@ -40,9 +42,15 @@ class Stochastic(Painting):
     )
 
 
-METHODS = {"regression": Regression, "stochastic": Stochastic, "counts": CountLikelihood, "wgan": Wgan}
-Kind = Literal["regression", "stochastic", "counts", "wgan"]
-Told = Regression | Stochastic | CountLikelihood | Wgan
+METHODS = {
+    "regression": Regression,
+    "stochastic": Stochastic,
+    "diffusion": Diffusion,
+    "counts": CountLikelihood,
+    "wgan": Wgan,
+}
+Kind = Literal["regression", "stochastic", "diffusion", "counts", "wgan"]
+Told = Regression | Stochastic | Diffusion | CountLikelihood | Wgan
 
 
 def method_of_a_name(value: Told | Kind) -> Told:
@@ -171,6 +179,7 @@ def refuse_bad_patches(config: Train) -> None:
 class Evaluate(Frozen):
     """Judgement, on held-out simulations, of a checkpoint or of the maps that any other emulator made."""
 
+    kind: Literal["painter"] = Field("painter", description="painter: maps that are painted on dark matter")
     checkpoint: Location | None = Field(None, description="folder with weights.safetensors and meta.json")
     predictions: Location | None = Field(
         None, description="folder of painted maps instead: {simulation}.npy, float32, (maps, C, P, P) or (draws, ...)"

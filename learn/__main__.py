@@ -9,12 +9,15 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Evaluate, EvaluateCounts, Train, resolve
-from configs.command import Run, add, add_of, user_errors
+from configs import Evaluate, EvaluateCounts, EvaluateFields, Generate, Train, resolve
+from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
+from learn import generate as samples
 from learn.counts.evaluation import evaluate as evaluate_counts
 from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate, of_checkpoint
+from learn.fields.evaluation import evaluate as evaluate_fields
+from learn.fields.table import show as show_fields
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -23,6 +26,8 @@ from learn.track import tracked
 from learn.train import fit, is_complete
 
 PROG = "python -m learn"
+COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+SAMPLES = "configs/generate/fields.yaml"
 
 
 def train(config: Train) -> None:
@@ -34,8 +39,7 @@ def train(config: Train) -> None:
     before = 0 if resume is None else checkpoint.load_meta(resume).step
     if before:
         console.print(f"train: resumes at step {before} of {config.n_steps}")
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
@@ -53,6 +57,26 @@ def judge(config: Evaluate) -> None:
 def judge_counts(config: EvaluateCounts) -> None:
     """Judge a model that counts halos; the last line is one JSON object with every score."""
     show_counts(evaluate_counts(config))
+
+
+def judge_fields(config: EvaluateFields) -> None:
+    """Judge a generator of fields; the last line is one JSON object with every score."""
+    show_fields(evaluate_fields(config))
+
+
+def generate(config: Generate) -> None:
+    """Draw samples on this machine, part by part, with a progress bar."""
+    console = Console()
+    if samples.is_complete(config):
+        console.print(f"generate: {config.out / samples.SAMPLES} is there already, nothing to do")
+        return
+    missing = samples.missing(config)
+    before = config.n_samples - sum(len(part.samples) for part in missing)
+    with Progress(*COLUMNS, console=console) as bar:
+        task = bar.add_task("generate", total=config.n_samples, completed=before)
+        for part in missing:
+            bar.advance(task, len(samples.make(part, config).samples))
+    console.print(f"generate: the samples are in {samples.finish(config)}")
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -125,13 +149,19 @@ def main() -> None:
     app = typer.Typer(add_completion=False, no_args_is_help=True)
     app.callback()(lambda: None)
     add(app, Train, train, name="train", prog=f"{PROG} train", summary="Train a model on one machine.")
-    judges: dict[str, Run[Any]] = {"painter": Run(Evaluate, judge), "counts": Run(EvaluateCounts, judge_counts)}
+    judges: dict[str, Run[Any]] = {
+        "painter": Run(Evaluate, judge),
+        "fields": Run(EvaluateFields, judge_fields),
+        "counts": Run(EvaluateCounts, judge_counts),
+    }
     summary = (
         "Judge a checkpoint, or maps that were painted elsewhere, on held-out simulations, beside baselines. The "
         "folder of a checkpoint in the place of CONFIG.yaml is judged on the data it was trained on."
     )
     prog = f"{PROG} evaluate"
     add_of(app, "kind", judges, name="evaluate", prog=prog, summary=summary, of_folder=of_checkpoint)
+    summary = "Draw samples of a trained generator."
+    add_counted(app, Generate, generate, name="generate", prog=f"{PROG} generate", summary=summary, default=SAMPLES)
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)

@@ -187,10 +187,7 @@ def parameters(meta: Meta) -> str:
 
 def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     """The main scores on held-out simulations, the baselines beside the painter; coverage; which goals are reached."""
-    own = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
-    subject = evaluation.get("subject")
-    if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
-        raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
+    own_evaluation(meta, evaluation)
     rows: Sequence[Row] = evaluation["rows"]
     title = (
         f"On {len(evaluation['simulations'])} {evaluation['split']} simulations, with standard errors over simulations "
@@ -199,6 +196,14 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     tables = (one_channel([row for row in rows if row["channel"] == channel]) for channel in meta.target_channels)
     lines = [f"- {line.strip()}" for line in (*coverages(rows), *goals(outcomes(rows)).splitlines())]
     return "\n\n".join([title, *tables, "\n".join(lines)])
+
+
+def own_evaluation(meta: Meta, evaluation: Mapping[str, Any]) -> None:
+    """ValueError unless an evaluation is of this model."""
+    own = {"step": meta.step, "commit": meta.commit, "weights_sha256": meta.weights_sha256}
+    subject = evaluation.get("subject")
+    if not isinstance(subject, Mapping) or {key: subject.get(key) for key in own} != own:
+        raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
 
 
 def one_channel(rows: Sequence[Row]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Evaluate, HaloPainting, provenance
+from configs import Evaluate, HaloPainting, Painting, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
 from learn.checkpoint import load_meta
@@ -94,7 +94,8 @@ def of_checkpoint(folder: Path) -> dict[str, Any]:
     if isinstance(config.method, HaloPainting):
         data |= {"patch": None}
         return {"kind": "counts", "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
-    return {"checkpoint": str(folder), "data": data, "out": "out/evaluation"}
+    kind = "painter" if isinstance(config.method, Painting) else "fields"
+    return {"kind": kind, "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
 
 
 def write(judgement: Judgement, folder: Path) -> None:

@@ -81,8 +81,11 @@ class Normalizer(Frozen):
     params: LinearScale
 
     @classmethod
-    def fit(cls, batches: Iterable[Batch]) -> Self:
-        """Streams `batches` twice. ValueError if there is none, or if a channel is zero in all of them."""
+    def fit(cls, batches: Iterable[Batch], *, offset: float = 1.0) -> Self:
+        """Streams `batches` twice; x0 of the targets is `offset` times their mean, that of the inputs their mean.
+
+        ValueError if there is no batch, or if a channel is zero in all of them.
+        """
         if iter(batches) is batches:
             raise ValueError("normalizer: batches that can be read twice, got a one-shot iterator")
         inputs, targets, params = Moments(), Moments(), Moments()
@@ -92,7 +95,9 @@ class Normalizer(Frozen):
             params.add(batch.params)
         return cls(
             inputs=fit_log_scale("inputs", inputs.mean(), (batch.inputs for batch in batches)),
-            targets=fit_log_scale("targets", targets.mean(), (batch.targets for batch in batches)),
+            targets=fit_log_scale(
+                "targets", [offset * x for x in targets.mean()], (batch.targets for batch in batches)
+            ),
             params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
 
@@ -135,7 +140,7 @@ class Moments:
 
 
 def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor]) -> LogScale:
-    """The scale of maps (B, C, H, W), or cubes, about `x0`, their channel means."""
+    """The scale of maps (B, C, H, W), or cubes, about `x0`, a number a channel."""
     n_dims: Literal[2, 3] = 2
     for i, value in enumerate(x0):
         if not value > 0:

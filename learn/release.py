@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from configs import home
+from configs import Painting, home
 from learn import checkpoint
 from learn.card import card
 from learn.checkpoint import META, WEIGHTS, Meta, Nets, sha256
+from learn.generator_card import generator_card
 from learn.methods import METHODS
 from learn.predict import Predictor
 from learn.program import exported
+from learn.sampler import Sampler
 
 CARD, PROGRAM, SUMS = "README.md", "program.pt2", "SHA256SUMS"
 NEEDED = (CARD, META, WEIGHTS)
@@ -38,9 +40,10 @@ MAX_TEXT_BYTES = 16 * 2**20
 def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: bool = True, note: str = "") -> Path:
     """Write the release of the checkpoint `folder` to `out`, all or nothing, in the place of an older release there.
 
-    Without its `program`, which holds the weights once more, it is half as large. `evaluation` is metrics.json of
-    `python -m learn evaluate`, `note` says on the card what the training maps are. FileNotFoundError, or ValueError for
-    a checkpoint that cannot be read, an evaluation of another model, or a folder `out` that holds something else.
+    Without its `program`, which holds the weights once more and which generators have not, it is half as large.
+    `evaluation` is metrics.json of `python -m learn evaluate`, `note` says on the card what the training maps are.
+    FileNotFoundError, or ValueError for a checkpoint that cannot be read, an evaluation of another model, or a folder
+    `out` that holds something else.
     """
     refuse_occupied(out)
     meta = checkpoint.load_meta(folder)
@@ -48,7 +51,8 @@ def export(folder: Path, out: Path, *, evaluation: Path | None = None, program: 
     checkpoint.load_nets(folder, meta, nets)
     n_weights = sum(x.numel() for net in nets.values() for x in net.parameters())
     judged = read_json(evaluation) if evaluation else None
-    text = card(meta, n_weights=n_weights, evaluation=judged, has_program=program, note=note)
+    program = program and isinstance(meta.config.method, Painting)  # a sampler is a loop, not a program
+    text = described(meta, n_weights, judged, program, note)
     with beside(out) as partial:
         save_file(checkpoint.tensors("ema", nets), partial / WEIGHTS)
         (partial / META).write_text(released_meta(meta, sha256(partial / WEIGHTS)))
@@ -80,8 +84,15 @@ def import_(folder: Path, out: Path, *, max_bytes: int = MAX_BYTES) -> Path:
                 raise ValueError(f"{folder / name}: expected sha256 {expected}, got {got}: damaged or replaced")
         meta = checkpoint.load_meta(partial)
         refuse_other_weights(folder / WEIGHTS, partial / WEIGHTS, meta)
-        Predictor.load(partial)
+        (Predictor if isinstance(meta.config.method, Painting) else Sampler).load(partial)
         return checkpoint.put_in_place(partial, out)
+
+
+def described(meta: Meta, n_weights: int, evaluation: Mapping[str, Any] | None, has_program: bool, note: str) -> str:
+    """The card of a painter or of a generator."""
+    if isinstance(meta.config.method, Painting):
+        return card(meta, n_weights=n_weights, evaluation=evaluation, has_program=has_program, note=note)
+    return generator_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
 
 
 def refuse_occupied(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""One held-out map as a checkpoint paints it, or the halos of a box, to look at while a run goes on."""
+"""One held-out map as a checkpoint paints it, samples of it, or the halos of a box: a look while a run goes on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from configs import HaloPainting, Train
+from configs import Diffusion, HaloPainting, Train
 from learn.counts.figures import boxes_figure
 from learn.figures import maps_figure
 from learn.halo_painter import HaloPainter
 from learn.predict import Predictor
+from learn.sampler import Sampler
+from learn.samples_figure import samples_figure
 from learn.sources import open_source
+
+N_SAMPLES = 3
 
 
 def specimen(config: Train, folder: Path) -> Figure:
-    """The first validation map beside what the model makes of it."""
-    return counted(config, folder) if isinstance(config.method, HaloPainting) else painted(config, folder)
+    """The first validation map beside what the model makes of it, or of its condition."""
+    if isinstance(config.method, HaloPainting):
+        return counted(config, folder)
+    return drawn(config, folder) if isinstance(config.method, Diffusion) else painted(config, folder)
 
 
 def painted(config: Train, folder: Path) -> Figure:
@@ -34,6 +40,17 @@ def painted(config: Train, folder: Path) -> Figure:
         channels=source.about.target_channels,
         title=f"first map of {next(iter(source.simulations))}, step {predictor.meta.step}",
     )
+
+
+def drawn(config: Train, folder: Path) -> Figure:
+    """The first validation map and samples with its inputs and parameters, a row a channel."""
+    source = open_source(config.data, "validation")
+    batch = source.read([0] * N_SAMPLES)
+    source.close()
+    sampler = Sampler.load(folder)
+    samples = sampler(range(N_SAMPLES), batch.params.numpy(), batch.inputs.numpy())
+    title = f"step {sampler.meta.step}: the first map of {next(iter(source.simulations))}, and samples of its condition"
+    return samples_figure({"simulation": batch.targets[:1].numpy(), "sample": samples}, source.about, title=title)
 
 
 def counted(config: Train, folder: Path) -> Figure:

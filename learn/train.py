@@ -254,7 +254,7 @@ def unsynchronised(module: nn.Module) -> Any:
 def blank_meta(config: Train, train: Source, share: int) -> Meta:
     """What is known of the model before its first step."""
     start = start_of(config, train.about)
-    normalizer = start.normalizer if start else Normalizer.fit(InOrder(train, share))
+    normalizer = start.normalizer if start else Normalizer.fit(InOrder(train, share), offset=config.method.offset)
     return Meta(
         **train.about.model_dump(),
         format=checkpoint.FORMAT,

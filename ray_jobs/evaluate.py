@@ -1,6 +1,6 @@
 """Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
 
-With `kind: counts` in the configuration, of a model that counts halos.
+With `kind: fields` in the configuration, of a generator of fields; with `kind: counts`, of a model that counts halos.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ from typing import Any
 
 import ray
 
-from configs import Evaluate, EvaluateCounts
+from configs import Evaluate, EvaluateCounts, EvaluateFields
 from configs.command import Run, command_of
 from learn.counts.evaluation import evaluate as judge_counts
 from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate as judge
 from learn.evaluate import of_checkpoint
+from learn.fields.evaluation import evaluate as judge_fields
+from learn.fields.table import show as show_fields
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
+Judged = Evaluate | EvaluateFields | EvaluateCounts
 Judge = Callable[[Any], dict[str, Any]]
 Show = Callable[[dict[str, Any]], None]
 
 
-def evaluate(config: Evaluate | EvaluateCounts, judge: Judge = judge, show: Show = show) -> None:
+def evaluate(config: Judged, judge: Judge = judge, show: Show = show) -> None:
     """Write the page, metrics.json and the figures to `config.out`."""
     connect()
     start = time.monotonic()
@@ -39,7 +42,7 @@ def evaluate(config: Evaluate | EvaluateCounts, judge: Judge = judge, show: Show
     show(result)
 
 
-def single_threaded(judge: Judge, config: Evaluate | EvaluateCounts) -> dict[str, Any]:
+def single_threaded(judge: Judge, config: Judged) -> dict[str, Any]:
     limit_threads(1)
     return judge(config)
 
@@ -47,6 +50,7 @@ def single_threaded(judge: Judge, config: Evaluate | EvaluateCounts) -> dict[str
 if __name__ == "__main__":
     runs: dict[str, Run[Any]] = {
         "painter": Run(Evaluate, evaluate),
+        "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
         "counts": Run(EvaluateCounts, partial(evaluate, judge=judge_counts, show=show_counts)),
     }
     command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

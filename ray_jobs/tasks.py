@@ -32,15 +32,15 @@ class Outcome(Generic[Item, Result]):
 
 
 def spread(
-    function: Callable[[Item], Result], items: Sequence[Item], *, n_retries: int
+    function: Callable[[Item], Result], items: Sequence[Item], *, n_retries: int, n_gpus: int = 0
 ) -> Iterator[Outcome[Item, Result]]:
-    """Call `function` on every item, one core each, yielding outcomes as they come.
+    """Call `function` on every item, one core and `n_gpus` each, yielding outcomes as they come.
 
     A task that raises or loses its worker is run again up to `n_retries` times. At most two tasks a core are
     submitted at once, so a long list costs no memory.
     """
     task: Any = ray.remote(single_threaded).options(
-        num_cpus=1, max_retries=n_retries, retry_exceptions=True, scheduling_strategy="SPREAD"
+        num_cpus=1, num_gpus=n_gpus, max_retries=n_retries, retry_exceptions=True, scheduling_strategy="SPREAD"
     )
     waiting = list(reversed(items))
     running: dict[ray.ObjectRef, Item] = {}
@@ -88,9 +88,9 @@ class Progress:
     def seconds(self) -> float:
         return time.monotonic() - self.start
 
-    def advance(self, name: str) -> None:
-        """One more item, called `name`, is done."""
-        self.n_done += 1
+    def advance(self, name: str, n: int = 1) -> None:
+        """One more item, or `n` of them, called `name`, is done."""
+        self.n_done += n
         pace = self.seconds / (self.n_done - self.n_before)
         left = pace * (self.n_items - self.n_done)
         count = f"{self.n_done}/{self.n_items} {plural(self.unit)}"

@@ -24,6 +24,22 @@ def draw_one(shapes: Sequence[Shape], seed: int) -> list[Tensor]:
     return [torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)) for shape in shapes]
 
 
+class Streams:
+    """A generator for each of `seeds` (B,): what a map gets depends on its seed and on how often it was asked alone."""
+
+    def __init__(self, seeds: Tensor) -> None:
+        self._rngs, self._device = [np.random.default_rng(int(seed)) for seed in seeds.tolist()], seeds.device
+
+    def normal(self, shape: Shape) -> Tensor:
+        """White noise (B, *shape)."""
+        drawn = [torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)) for rng in self._rngs]
+        return torch.stack(drawn).to(self._device)
+
+    def uniform(self) -> Tensor:
+        """Numbers in [0, 1), (B,), float64."""
+        return torch.tensor([rng.random() for rng in self._rngs], dtype=torch.float64, device=self._device)
+
+
 def successors(seeds: Tensor, n: int) -> Tensor:
     """Seeds (n B,) of `n` draws for each of `seeds` (B,), one draw of all after the other."""
     return torch.cat([seeds ^ (draw << 40) for draw in range(n)])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs import Wgan
-from learn.nets.unet import Embedding
+from learn.nets.embedding import Embedding
 
 
 class Critic(nn.Module):

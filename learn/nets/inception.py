@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from configs import Inception as InceptionConfig
 from configs.halo_painting import REACH
-from learn.nets.unet import Embedding
+from learn.nets.embedding import Embedding
 
 KERNELS = (1, 3, 5)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from configs import CountGrids, CountShards, HaloCutouts, MapData, Multifield, VdmBind
+from configs import CountGrids, CountShards, Fields, HaloCutouts, MapData, Multifield, VdmBind
 from learn.data import Source, Split
 from learn.sources.count_grids import open_grids
 from learn.sources.counts import open_counts
+from learn.sources.fields import FieldSource
 from learn.sources.halos import HaloSource
 from learn.sources.multifield import MultifieldSource
 from learn.sources.shards import ShardSource
@@ -16,6 +17,8 @@ def open_source(data: MapData, split: Split) -> Source:
     """The maps of one split; FileNotFoundError or ValueError names what is missing or of another kind."""
     if isinstance(data, Multifield):
         return MultifieldSource(data, split)
+    if isinstance(data, Fields):
+        return FieldSource(data, split)
     if isinstance(data, HaloCutouts):
         return HaloSource(data, split)
     if isinstance(data, CountShards):
@@ -25,4 +28,4 @@ def open_source(data: MapData, split: Split) -> Source:
     return VdmBindSource(data, split) if isinstance(data, VdmBind) else ShardSource(data, split)
 
 
-__all__ = ["HaloSource", "MultifieldSource", "ShardSource", "VdmBindSource", "open_source"]
+__all__ = ["FieldSource", "HaloSource", "MultifieldSource", "ShardSource", "VdmBindSource", "open_source"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from camels_like import write_suite
 from toy_counts import write_toy_counts
+from toy_fields import fields, write_boxes
 from toy_pairs import write_toy_pairs
 
 from configs import Camels, CountShards, Cutouts, Inception, Optimizer, Train, UNet
@@ -82,7 +83,7 @@ def count_train(toy_counts: Path, tmp_path: Path) -> Callable[..., Train]:
     def config(method: str | dict[str, Any] = "counts", **changes: Any) -> Train:
         if method == "wgan":
             method = {"kind": "wgan", "n_critic": 2, "critic_width": 4, "critic_levels": 1, "pools": (1, 2)}
-        fields: dict[str, Any] = {
+        told: dict[str, Any] = {
             "data": CountShards(kind="counts", folder=toy_counts, patch=6, margin=2),
             "out": tmp_path / "run",
             "method": method,
@@ -93,6 +94,30 @@ def count_train(toy_counts: Path, tmp_path: Path) -> Callable[..., Train]:
             "validate_every": 2,
             "seed": 3,
         }
-        return Train.model_validate(fields | changes)
+        return Train.model_validate(told | changes)
 
     return config
+
+
+@pytest.fixture(scope="session")
+def toy_boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten simulations with three maps of 16 x 16 at two redshifts: read it, never write it."""
+    return write_boxes(tmp_path_factory.mktemp("boxes"))
+
+
+@pytest.fixture
+def toy_generator(toy_boxes: Path, tmp_path: Path) -> Train:
+    """Six steps of a tiny diffusion model of fields."""
+    return Train.model_validate(
+        {
+            "data": fields(toy_boxes),
+            "out": tmp_path / "generator",
+            "method": {"kind": "diffusion", "sampler": {"n_steps": 3}},
+            "net": UNet(width=4, n_levels=2, n_embedding=8),
+            "optimizer": Optimizer(lr=3e-3, n_warmup=1, ema=0.9),
+            "n_steps": 6,
+            "batch_size": 4,
+            "validate_every": 2,
+            "seed": 3,
+        }
+    )

@@ -17,6 +17,8 @@ from learn.methods.painting import NET, Painter, occupied
 from learn.normalize import Normalizer
 from learn.sources import ShardSource
 
+PAINTERS = ("regression", "stochastic")
+
 
 class Constant(nn.Module):
     """A network that answers one number a channel."""

@@ -1,0 +1,95 @@
+"""What is measured of a set of fields, simulation by simulation, so that simulations can be drawn with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learn.fields.sets import FieldSet, Maps
+from learn.scores.bispectrum import EquilateralBispectrum
+from learn.scores.geometry import Geometry
+from learn.scores.minkowski import MinkowskiFunctionals
+from learn.scores.peaks import PeakCounts
+from learn.scores.shells import Shells
+from learn.scores.views import Reference, Views, contrast_modes
+
+Array = NDArray[np.float64]
+Measured = Mapping[str, Array]
+"""By name, (S, ...): means over the maps of each simulation."""
+
+PDF_EDGES = np.linspace(-2.0, 2.5, 91)
+"""Of log10(density / mean of the held-out fields); what lies beyond is in the first and the last bin."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The scales that the held-out fields set for everybody."""
+
+    geometry: Geometry
+    shells: Shells
+    reference: Reference
+    bispectrum: EquilateralBispectrum
+
+    @classmethod
+    def of(cls, truth: FieldSet, geometry: Geometry, shells: Shells, *, smoothing: float) -> Yardstick:
+        reference = Reference.of(truth.every()[:, None], geometry, smoothing=smoothing)
+        return cls(geometry, shells, reference, EquilateralBispectrum(geometry))
+
+    @property
+    def axes(self) -> Mapping[str, Array]:
+        """What the last axis of each measurement is."""
+        return {
+            "power": self.shells.k,
+            "pdf": 0.5 * (PDF_EDGES[1:] + PDF_EDGES[:-1]),
+            "peaks": PeakCounts().axis,
+            "minkowski": MinkowskiFunctionals().axis,
+            "bispectrum": self.bispectrum.axis,
+        }
+
+    def measure(self, fields: FieldSet) -> Measured:
+        """Everything, of every simulation."""
+        rows = [self.of_maps(maps) for maps in fields.maps()]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def of_maps(self, maps: Maps) -> Measured:
+        """Of the maps (n, P, P) of one simulation."""
+        views = Views(maps[:, None], self.reference)
+        power = self.powers(maps)
+        across, inside = jumps(maps)
+        return {
+            "power": power.mean(0),
+            "power_squared": (power**2).mean(0),
+            "log_power": np.log(power).mean(0),
+            "log_power_squared": (np.log(power) ** 2).mean(0),
+            "pdf": self.pdf(maps),
+            "peaks": PeakCounts().measure(views)[0] / len(maps),
+            "minkowski": MinkowskiFunctionals().measure(views)[0],
+            "bispectrum": self.bispectrum.measure(views)[0],
+            "jump_across": across,
+            "jump_inside": inside,
+            "density": maps.mean(dtype=np.float64),
+            "empty": (maps <= 0).mean(),
+        }
+
+    def powers(self, maps: Maps) -> Array:
+        """P(k) of each of maps (n, P, P) [(Mpc/h)^2], (n, K)."""
+        modes = contrast_modes(maps, self.geometry)
+        return self.shells.power(modes, modes)
+
+    def pdf(self, maps: Maps) -> Array:
+        """Probability density of the logarithms of the pixels, (bins,)."""
+        with np.errstate(divide="ignore"):
+            logs = np.log10(maps.astype(np.float64) / self.reference.level[0])
+        centers = 0.5 * (PDF_EDGES[1:] + PDF_EDGES[:-1])
+        return np.histogram(np.clip(logs, centers[0], centers[-1]), PDF_EDGES, density=True)[0]
+
+
+def jumps(maps: Maps) -> tuple[Array, Array]:
+    """Mean |difference of the logarithms| of neighbours, over the borders of maps (n, P, P) and inside them."""
+    logs = np.log1p(maps.astype(np.float64) / maps.mean(dtype=np.float64))
+    steps = [np.abs(np.roll(logs, -1, axis) - logs) for axis in (1, 2)]
+    across = np.mean([steps[0][:, -1], steps[1][:, :, -1]])
+    return across, np.mean([steps[0][:, :-1].mean(), steps[1][:, :, :-1].mean()])

@@ -1,0 +1,121 @@
+"""What a network is asked for: some mix of field and noise, from which the field it was shown follows.
+
+The answer to xt = signal x0 + noise eps is a x0 + b eps; two equations, two unknowns. The objectives differ in (a, b),
+in the noise levels that are trained and in those that a sampler visits. Fields have unit variance: the normaliser's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from configs import Diffusion as Config
+from learn.methods.paths import Cosine, Path, Straight
+
+SHARPNESS = 7.0  # rho of Karras et al. 2022, eq. 5
+MOST, LEAST = 160.0, 0.004  # noise / signal of the first and last step there, whose fields have the variance 1/4
+LAST_WITH_SIGNAL = 0.99
+"""Time at which samples begin where noise is what is predicted: without signal it says nothing of the field."""
+
+Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Times(Protocol):
+    """The noise levels of training and of sampling."""
+
+    def drawn(self, u: Tensor) -> Tensor:
+        """Times of training, as a rising function of numbers in [0, 1)."""
+        ...
+
+    def grid(self, n: int) -> Tensor:
+        """The n + 1 times between n steps, falling to 0; float64."""
+        ...
+
+
+@dataclass(frozen=True)
+class Even:
+    """All times alike, up to `last`."""
+
+    last: float = 1.0
+
+    def drawn(self, u: Tensor) -> Tensor:
+        return self.last * u
+
+    def grid(self, n: int) -> Tensor:
+        return self.last * torch.arange(n, -1, -1, dtype=torch.float64) / n
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """ln(noise / signal) normal in training; steps of Karras et al. 2022, eq. 5, the first without signal."""
+
+    path: Path
+    mean: float
+    std: float
+
+    def drawn(self, u: Tensor) -> Tensor:
+        return self.path.time_of(torch.exp(self.mean + self.std * torch.special.ndtri(u.clamp(min=1e-12))))
+
+    def grid(self, n: int) -> Tensor:
+        ends = MOST ** (1 / SHARPNESS), LEAST ** (1 / SHARPNESS)
+        ratios = torch.linspace(*ends, n, dtype=torch.float64) ** SHARPNESS if n > 1 else torch.ones(1).double()
+        times = torch.cat((self.path.time_of(ratios), torch.zeros(1, dtype=torch.float64)))
+        times[0] = 1.0
+        return times
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One algebra for all; signal and noise broadcast against the fields."""
+
+    path: Path
+    times: Times
+    mix: Mix
+
+    def answer(self, x0: Tensor, eps: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
+        """What a network should answer."""
+        a, b = self.mix(signal, noise)
+        return a * x0 + b * eps
+
+    def field(self, answer: Tensor, xt: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
+        """The x0 that an answer to xt stands for."""
+        a, b = self.mix(signal, noise)
+        return (b * xt - noise * answer) / (signal * b - noise * a)
+
+
+def eps(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The noise (Ho et al. 2020)."""
+    return torch.zeros_like(noise), torch.ones_like(signal)
+
+
+def v(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The velocity of the turning path (Salimans & Ho 2022)."""
+    return -noise, signal
+
+
+def edm(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """F of Karras et al. 2022, eq. 7 and table 1: x0 = c_skip y + c_out F for y = xt / signal, sigma = noise / signal.
+
+    c_in y is xt of the turning path, so F is finite, and means something, where the signal is 0.
+    """
+    size = torch.hypot(signal, noise)
+    return noise / size, -signal / size
+
+
+def flow(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The velocity of the straight path, from field to noise (Lipman et al. 2023)."""
+    return -torch.ones_like(noise), torch.ones_like(signal)
+
+
+def objective_of(config: Config) -> Objective:
+    """The objective that a configuration names."""
+    turning = Cosine()
+    if config.objective == "flow":
+        return Objective(Straight(), Even(), flow)
+    if config.objective == "edm":
+        return Objective(turning, LogNormal(turning, *config.log_noise), edm)
+    return Objective(turning, Even(), v) if config.objective == "v" else Objective(turning, Even(LAST_WITH_SIGNAL), eps)
