@@ -170,11 +170,14 @@ def seed_of(seed: int, i_box: int, i_draw: int) -> int:
 def metrics(config: EvaluateCounts, painters: Mapping[str, HaloPainter], judged: Sequence[Judged]) -> dict[str, Any]:
     """What metrics.json holds: a row a data set, channel and method."""
     folders = {PAINTER: config.checkpoint, **config.beside}
+    known = [described(name, str(folders[name]), painter) for name, painter in painters.items()]
     return {
         **provenance(),
         "config": json.loads(config.model_dump_json()),
-        "painters": [described(name, str(folders[name]), painter) for name, painter in painters.items()],
+        "subject": known[0],
+        "painters": known,
         "split": config.split,
+        "simulations": list(judged[0].simulations),
         "k_max": config.k_max,
         "channels": [ALL, *judged[0].about.target_channels],
         "data": {
