@@ -256,7 +256,7 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
         ("net={kind: dit}", "net.kind: unet with method.kind=regression, got dit"),
-        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', got 'mlp'"),
+        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', 'inception', got 'mlp'"),
         ("net={kind: dit, depth: 3}", "net.depth: expected one of kind, width, n_blocks, n_heads"),
         ("net={widht: 8}", "net.widht: expected one of kind, width, n_levels"),
         ("method={kind: diffusion, objective: x}", "method.objective: expected 'eps', 'v', 'edm' or 'flow', got 'x'"),
