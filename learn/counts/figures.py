@@ -6,6 +6,7 @@ Knows nothing of files and nothing of pages; text is Unicode, never mathtext.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -54,12 +55,23 @@ def panels(found: Curves, rows: tuple[Draw, ...], *, title: str) -> Figure:
         for draw, line in zip(rows, grid, strict=True):
             for i, axes in enumerate(line):
                 draw(axes, found, i, colors)
-                axes.label_outer(remove_inner_ticks=True)
+                axes.tick_params(labelleft=i == 0)
+                axes.set_ylabel(axes.get_ylabel() if i == 0 else "")
+        for above, below in pairwise(grid):
+            if above[0].get_xlabel() == below[0].get_xlabel():
+                hide_labels(above)
         for axes, channel in zip(grid[0], found.channels, strict=True):
             axes.set_title(channel)
         figure.suptitle(f"{title}\n{found.caption}", fontsize=10)
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
+
+
+def hide_labels(line: NDArray) -> None:
+    """Leave the axis below to those that share it."""
+    for axes in line:
+        axes.set_xlabel("")
+        axes.tick_params(labelbottom=False, which="both")
 
 
 def mass_function_figure(found: Mapping[str, Curves], *, title: str) -> Figure:
