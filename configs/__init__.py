@@ -1,15 +1,30 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
 from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
+from configs.count_evaluation import EvaluateCounts
+from configs.counting import CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.cutouts import Camels, Cutouts, OwnBoxes
 from configs.diffusion import Diffusion, Sampling, Variational
 from configs.field_evaluation import EvaluateFields
 from configs.frozen import Frozen
 from configs.generation import Generate
+from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
+from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
-from configs.maps import Fields, HaloCutouts, MapData, Multifield, PairShards, Parted, VdmBind
+from configs.maps import (
+    CountGrids,
+    CountShards,
+    Fields,
+    HaloCutouts,
+    MapData,
+    Multifield,
+    PairShards,
+    Parted,
+    Patched,
+    VdmBind,
+)
 from configs.nets import DiT, NetConfig, UNet
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
@@ -21,20 +36,30 @@ __all__ = [
     "Box",
     "Camels",
     "CamelsBox",
+    "CataloguedBox",
+    "CataloguedHalos",
     "ConfigError",
     "Cosmology",
+    "CountGrids",
+    "CountLikelihood",
+    "CountShards",
+    "Counts",
     "Cutouts",
     "DiT",
     "Diffusion",
     "Ensemble",
     "Enthalpy",
     "Evaluate",
+    "EvaluateCounts",
     "EvaluateFields",
     "EvaluateHalos",
     "Fields",
+    "FoundHalos",
     "Frozen",
     "Generate",
     "HaloCutouts",
+    "HaloPainting",
+    "Inception",
     "Lightcone",
     "MapData",
     "Multifield",
@@ -43,11 +68,13 @@ __all__ = [
     "OwnBox",
     "OwnBoxes",
     "Paint",
+    "PaintHalos",
     "Painted",
     "Painting",
     "PairShards",
     "Pairs",
     "Parted",
+    "Patched",
     "Profile",
     "Regression",
     "Sampling",
@@ -59,6 +86,7 @@ __all__ = [
     "UNet",
     "Variational",
     "VdmBind",
+    "Wgan",
     "home",
     "load",
     "load_one_of",

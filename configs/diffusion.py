@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from configs.frozen import Frozen
+from configs.method import Method
 
 
 class Sampling(Frozen):
@@ -33,7 +34,7 @@ class Sampling(Frozen):
     )
 
 
-class Diffusion(Frozen):
+class Diffusion(Method):
     """Samples of fields, given their parameters and the input maps, if there are any."""
 
     kind: Literal["diffusion"] = "diffusion"

@@ -137,6 +137,38 @@ class Fields(Parted):
         return self
 
 
+class Patched(Frozen):
+    """Cubes of halo counts, whole or in patches that are shown with their surroundings."""
+
+    patch: int | None = Field(None, ge=1, le=2048, description="cells along a side of a patch; None: whole boxes")
+    spacing: int | None = Field(None, ge=1, le=2048, description="cells from one patch to the next; None: `patch`")
+    margin: int = Field(4, ge=0, le=256, description="cells around a patch, to each side, whose density is shown too")
+
+
+class CountShards(Patched):
+    """Folders of halo counts that `produce` wrote."""
+
+    kind: Literal["counts"] = Field(description="counts: halos in cells that `produce` wrote")
+    folder: Location = Field(description="folder with the manifest.json of a set of halo counts")
+    more: tuple[Location, ...] = Field((), description="further folders of the same simulations: other redshifts")
+
+    @property
+    def where(self) -> Path:
+        return self.folder
+
+
+class CountGrids(Parted, Patched):
+    """Particles and halos that others have counted on a grid: {name}_particle_counts.npy, {name}_halo_counts.npy."""
+
+    kind: Literal["count_grids"] = Field(description="count_grids: {name}_particle_counts.npy, {name}_halo_counts.npy")
+    folder: Location = Field(description="folder of the files: (N, N, N), or (bins, N, N, N) of halos")
+    box_size: float = Field(gt=0, description="side of the box [Mpc/h]")
+    omega_m: float = Field(gt=0.05, lt=1.0, description="matter density of all its simulations")
+    sigma8: float = Field(gt=0.1, lt=2.0, description="sigma8 of all its simulations")
+    redshift: float = Field(0.0, ge=0, description="redshift of the grids")
+    channels: tuple[Name, ...] = Field(("halos",), min_length=1, description="names of the bins of halos")
+
+
 def kind_of(value: Any) -> Any:
     """Which kind a mapping is told to be; folders of pair shards where it does not say."""
     return value.get("kind", "shards") if isinstance(value, Mapping) else getattr(value, "kind", None)
@@ -150,14 +182,16 @@ def shards_of_a_path(value: Any) -> Any:
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields | CountShards | CountGrids
 else:
     Told = Annotated[
         Annotated[PairShards, Tag("shards")]
         | Annotated[Multifield, Tag("multifield")]
         | Annotated[HaloCutouts, Tag("halos")]
         | Annotated[VdmBind, Tag("vdm_bind")]
-        | Annotated[Fields, Tag("fields")],
+        | Annotated[Fields, Tag("fields")]
+        | Annotated[CountShards, Tag("counts")]
+        | Annotated[CountGrids, Tag("count_grids")],
         Discriminator(kind_of),
     ]
     MapData = Annotated[Told | Location, AfterValidator(shards_of_a_path)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from configs.frozen import Frozen
+from configs.halo_painting import Inception
 
 
 class UNet(Frozen):
@@ -58,6 +59,9 @@ def kind_of(value: Any) -> Any:
 
 
 if TYPE_CHECKING:  # what a field holds
-    NetConfig = UNet | DiT
+    NetConfig = UNet | DiT | Inception
 else:
-    NetConfig = Annotated[Annotated[UNet, Tag("unet")] | Annotated[DiT, Tag("dit")], Discriminator(kind_of)]
+    NetConfig = Annotated[
+        Annotated[UNet, Tag("unet")] | Annotated[DiT, Tag("dit")] | Annotated[Inception, Tag("inception")],
+        Discriminator(kind_of),
+    ]

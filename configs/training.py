@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from configs.diffusion import Diffusion, Variational
 from configs.frozen import Frozen, Location
-from configs.maps import MapData
+from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.maps import MapData, Patched
+from configs.method import Method
 from configs.nets import NetConfig, UNet
 
 
-class Painting(Frozen):
+class Painting(Method):
     """What painters have in common: how the answer of the network becomes fields."""
 
     offset: ClassVar[float] = 1.0
@@ -23,10 +24,6 @@ class Painting(Frozen):
     )
     conserve_mass: bool = Field(True, description="total matter has the mass of the dark matter, map by map")
     log_pk_weight: float = Field(0.1, ge=0, description="weight of the log P(k) term beside the pixel loss")
-
-    def gaps(self, _channels: Sequence[str]) -> tuple[float, ...]:
-        """None: occupancy is an answer of its own."""
-        return ()
 
 
 class Regression(Painting):
@@ -46,9 +43,16 @@ class Stochastic(Painting):
     )
 
 
-METHODS = {"regression": Regression, "stochastic": Stochastic, "diffusion": Diffusion, "variational": Variational}
-Kind = Literal["regression", "stochastic", "diffusion", "variational"]
-OneMethod = Regression | Stochastic | Diffusion | Variational
+METHODS = {
+    "regression": Regression,
+    "stochastic": Stochastic,
+    "diffusion": Diffusion,
+    "variational": Variational,
+    "counts": CountLikelihood,
+    "wgan": Wgan,
+}
+Kind = Literal["regression", "stochastic", "diffusion", "variational", "counts", "wgan"]
+OneMethod = Regression | Stochastic | Diffusion | Variational | CountLikelihood | Wgan
 
 
 def method_of_a_name(value: OneMethod | Kind) -> OneMethod:
@@ -69,6 +73,12 @@ class Optimizer(Frozen):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
     n_warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.9, 0.999), description="decay of the averages of the gradient and of its square"
+    )
+    lr_factors: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        default_factory=dict, description="network -> its learning rate over `lr`; 1 where it is not named"
+    )
     ema: float = Field(
         0.99, ge=0, lt=1, description="decay of the moving average of the weights, which is what predicts"
     )
@@ -126,6 +136,14 @@ class Train(Frozen):
             raise ValueError(f"net.kind: unet with method.kind={self.method.kind}, got {self.net.kind}")
         return self
 
+    @model_validator(mode="after")
+    def halos_are_counted_in_patches(self) -> Self:
+        if isinstance(self.method, HaloPainting) != isinstance(self.net, Inception):
+            raise ValueError(f"net.kind: inception with method.kind=counts or wgan alone, got {self.net.kind}")
+        if isinstance(self.method, HaloPainting):
+            refuse_bad_patches(self)
+        return self
+
     @property
     def unet(self) -> UNet:
         """The network of a painter."""
@@ -133,9 +151,31 @@ class Train(Frozen):
         return self.net
 
     @property
+    def inception(self) -> Inception:
+        """The network of a model that counts halos."""
+        assert isinstance(self.net, Inception)
+        return self.net
+
+    @property
     def worker_range(self) -> tuple[int, int]:
         """The least and the most workers."""
         return self.n_workers if isinstance(self.n_workers, tuple) else (self.n_workers, self.n_workers)
+
+
+def refuse_bad_patches(config: Train) -> None:
+    """ValueError unless what is shown of a cube is what its halos need, and the critic has enough of it."""
+    if not isinstance(config.data, Patched):
+        raise ValueError(f"data.kind: counts or count_grids with method.kind={config.method.kind}")
+    if config.data.patch is not None and config.data.margin != config.inception.margin:
+        margin, n_blocks = config.inception.margin, config.inception.n_blocks
+        raise ValueError(f"data.margin: {margin} with net.n_blocks={n_blocks}, got {config.data.margin}")
+    if not isinstance(config.method, Wgan):
+        return
+    if config.data.patch is not None and config.data.patch < config.method.least_patch:
+        least, levels = config.method.least_patch, config.method.critic_levels
+        raise ValueError(f"data.patch: at least {least} with method.critic_levels={levels}, got {config.data.patch}")
+    if config.compile:
+        raise ValueError("compile: false with method.kind=wgan, whose penalty is a gradient of a gradient, got true")
 
 
 class Evaluate(Frozen):

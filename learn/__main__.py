@@ -10,10 +10,12 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Bind, Evaluate, EvaluateFields, EvaluateHalos, Generate, Train, resolve
+from configs import Bind, Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos, Generate, Train, resolve
 from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
+from learn.counts.evaluation import evaluate as evaluate_counts
+from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate, of_checkpoint
 from learn.fields.evaluation import evaluate as evaluate_fields
 from learn.fields.table import show as show_fields
@@ -46,7 +48,7 @@ def train(config: Train) -> None:
         task = bar.add_task("train", total=config.n_steps, completed=before)
         steps = fit(config, resume=resume)
         for progress in stored(tracked(steps, config, start_step=before), config):
-            bar.update(task, completed=progress.step, description=f"loss {progress.metrics.get('train/loss', 0):.4f}")
+            bar.update(task, completed=progress.step, description=losses(progress.metrics))
             if progress.checkpoint:
                 bar.console.print(judgement(progress.step, progress.metrics))
     console.print(f"train: the model is {config.out / 'final'}")
@@ -55,6 +57,11 @@ def train(config: Train) -> None:
 def judge(config: Evaluate) -> None:
     """Judge a checkpoint; the last line is one JSON object with every score."""
     show(evaluate(config))
+
+
+def judge_counts(config: EvaluateCounts) -> None:
+    """Judge a model that counts halos; the last line is one JSON object with every score."""
+    show_counts(evaluate_counts(config))
 
 
 def judge_fields(config: EvaluateFields) -> None:
@@ -152,6 +159,12 @@ def numbers(pairs: list[str]) -> dict[str, float]:
     return found
 
 
+def losses(metrics: dict[str, float]) -> str:
+    """The loss of a step, or those of its networks."""
+    names = (name for name in metrics if name.startswith("train/") and name.endswith("loss"))
+    return "  ".join(f"{name.removeprefix('train/').replace('/', ' ')} {metrics[name]:.4f}" for name in names)
+
+
 def judgement(step: int, metrics: dict[str, float]) -> str:
     """The validation of a step on one line."""
     values = (f"{name.removeprefix('val/')} {value:.4g}" for name, value in metrics.items() if name.startswith("val/"))
@@ -171,6 +184,7 @@ def main() -> None:
         "painter": Run(Evaluate, judge),
         "fields": Run(EvaluateFields, judge_fields),
         "halos": Run(EvaluateHalos, judge_halos),
+        "counts": Run(EvaluateCounts, judge_counts),
     }
     add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_checkpoint)
     summary = "Give the halos of a box baryons and paste them back into its maps."

@@ -94,9 +94,10 @@ def card(
 
     `note` says in words what the maps are that it was trained on.
 
-    ValueError if that is of another model.
+    ValueError if that is of another model, or the model is none that paints baryons.
     """
-    assert isinstance(meta.config.method, Painting)
+    if not isinstance(meta.config.method, Painting):
+        raise ValueError(f"card: expected a painter of baryons, got {meta.config.method.kind}")
     return CARD.substitute(
         inputs=", ".join(meta.input_channels),
         outputs=", ".join(meta.target_channels),

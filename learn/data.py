@@ -6,6 +6,7 @@ batch) alone. Knows nothing of files, of normalisation or of networks.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -28,8 +29,9 @@ ORDER, AUGMENTATION = 0, 1  # the streams of random numbers that one seed gives
 class Batch:
     """inputs (B, I, P, P), targets (B, C, P, P) and params (B, p), float32; seeds (B,), int64. Cubes: (B, I, P, P, P).
 
-    I is 0 where a field is generated from nothing but parameters. Whatever is drawn for map i is drawn from seed i: no
-    other map, worker or step has a part in it.
+    Inputs may be wider than targets, by what a network must see around these. I is 0 where a field is generated from
+    nothing but parameters. Whatever is drawn for map i is drawn from seed i: no other map, worker or step has a part in
+    it.
     """
 
     inputs: Tensor
@@ -162,10 +164,18 @@ def permutation(seed: int, epoch: int, n_maps: int) -> NDArray[np.int64]:
 
 def augmented(batch: Batch, rngs: Sequence[np.random.Generator], *, periodic: bool) -> Batch:
     """`batch` with each map turned, mirrored and (if `periodic`) rolled by its own generator."""
-    maps = torch.cat((batch.inputs, batch.targets), dim=1)  # (B, I + C, P, P) or (B, I + C, P, P, P)
-    moved = torch.stack([moved_at_random(x, rng, periodic) for x, rng in zip(maps, rngs, strict=True)])
-    n_in = batch.inputs.shape[1]
-    return replace(batch, inputs=moved[:, :n_in].contiguous(), targets=moved[:, n_in:].contiguous())
+    pairs = zip(batch.inputs, batch.targets, rngs, strict=True)
+    inputs, targets = zip(*(moved_together(x, y, rng, periodic) for x, y, rng in pairs), strict=True)
+    return replace(batch, inputs=torch.stack(inputs), targets=torch.stack(targets))
+
+
+def moved_together(inputs: Tensor, targets: Tensor, rng: np.random.Generator, periodic: bool) -> tuple[Tensor, Tensor]:
+    """The inputs and targets of a map moved alike; inputs that show more around the targets are not rolled."""
+    if inputs.shape[-1] != targets.shape[-1]:
+        wide = moved_at_random(inputs, copy.deepcopy(rng), False)
+        return wide.contiguous(), moved_at_random(targets, rng, False).contiguous()
+    moved = moved_at_random(torch.cat((inputs, targets)), rng, periodic)
+    return moved[: len(inputs)].contiguous(), moved[len(inputs) :].contiguous()
 
 
 def moved_at_random(maps: Tensor, rng: np.random.Generator, periodic: bool) -> Tensor:

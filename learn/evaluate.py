@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Evaluate, HaloCutouts, Painting, provenance
+from configs import Evaluate, HaloCutouts, HaloPainting, Painting, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
 from learn.checkpoint import load_meta
@@ -90,9 +90,12 @@ def evaluate(config: Evaluate) -> dict[str, Any]:
 def of_checkpoint(folder: Path) -> dict[str, Any]:
     """The judgement of the checkpoint `folder` on the data it was trained on, as the tree of its configuration."""
     config = load_meta(folder).config
+    data = json.loads(config.data.model_dump_json())
+    if isinstance(config.method, HaloPainting):
+        data |= {"patch": None}
+        return {"kind": "counts", "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
     generated = "halos" if isinstance(config.data, HaloCutouts) else "fields"
     kind = "painter" if isinstance(config.method, Painting) else generated
-    data = json.loads(config.data.model_dump_json())
     return {"kind": kind, "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
 
 

@@ -19,12 +19,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from configs import Painting, home
+from configs import HaloPainting, Painting, home
 from learn import checkpoint
 from learn.card import card
 from learn.checkpoint import META, WEIGHTS, Meta, Nets, sha256
+from learn.counts.card import halo_card
 from learn.generator_card import generator_card
+from learn.halo_painter import HaloPainter
 from learn.methods import METHODS
+from learn.model import Model
 from learn.predict import Predictor
 from learn.program import exported
 from learn.sampler import Sampler
@@ -84,14 +87,23 @@ def import_(folder: Path, out: Path, *, max_bytes: int = MAX_BYTES) -> Path:
                 raise ValueError(f"{folder / name}: expected sha256 {expected}, got {got}: damaged or replaced")
         meta = checkpoint.load_meta(partial)
         refuse_other_weights(folder / WEIGHTS, partial / WEIGHTS, meta)
-        (Predictor if isinstance(meta.config.method, Painting) else Sampler).load(partial)
+        model_of(meta).load(partial)
         return checkpoint.put_in_place(partial, out)
 
 
+def model_of(meta: Meta) -> type[Model]:
+    """What brings a checkpoint to life."""
+    if isinstance(meta.config.method, HaloPainting):
+        return HaloPainter
+    return Predictor if isinstance(meta.config.method, Painting) else Sampler
+
+
 def described(meta: Meta, n_weights: int, evaluation: Mapping[str, Any] | None, has_program: bool, note: str) -> str:
-    """The card of a painter or of a generator."""
+    """The card of a painter, of a generator or of a model that counts halos."""
     if isinstance(meta.config.method, Painting):
         return card(meta, n_weights=n_weights, evaluation=evaluation, has_program=has_program, note=note)
+    if isinstance(meta.config.method, HaloPainting):
+        return halo_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
     return generator_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
 
 

@@ -1,4 +1,4 @@
-"""One held-out map as a checkpoint paints it, or samples of it, to look at while a run goes on."""
+"""One held-out map as a checkpoint paints it, samples of it, or the halos of a box: a look while a run goes on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from configs import Diffusion, Train
+from configs import Diffusion, HaloPainting, Train
+from learn.counts.figures import boxes_figure
 from learn.figures import maps_figure
+from learn.halo_painter import HaloPainter
 from learn.predict import Predictor
 from learn.sampler import Sampler
 from learn.samples_figure import samples_figure
@@ -17,7 +19,9 @@ N_SAMPLES = 3
 
 
 def specimen(config: Train, folder: Path) -> Figure:
-    """The first validation map beside what the model makes of its condition."""
+    """The first validation map beside what the model makes of it, or of its condition."""
+    if isinstance(config.method, HaloPainting):
+        return counted(config, folder)
     return drawn(config, folder) if isinstance(config.method, Diffusion) else painted(config, folder)
 
 
@@ -47,3 +51,15 @@ def drawn(config: Train, folder: Path) -> Figure:
     samples = sampler(range(N_SAMPLES), batch.params.numpy(), batch.inputs.numpy())
     title = f"step {sampler.meta.step}: the first map of {next(iter(source.simulations))}, and samples of its condition"
     return samples_figure({"simulation": batch.targets[:1].numpy(), "sample": samples}, source.about, title=title)
+
+
+def counted(config: Train, folder: Path) -> Figure:
+    """The first validation box: density, painted and true halos of all masses, seen through the box."""
+    whole = config.data.model_copy(update={"patch": None})
+    source = open_source(whole, "validation")
+    batch = source.read([0])
+    source.close()
+    painter = HaloPainter.load(folder)
+    halos = painter(batch.inputs[0, 0].numpy(), batch.params[0].numpy())
+    title = f"{next(iter(source.simulations))}, step {painter.meta.step}"
+    return boxes_figure(batch.inputs[0, 0].numpy(), halos, batch.targets[0].numpy(), source.about.box_size, title=title)

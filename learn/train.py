@@ -7,7 +7,7 @@ could have moved, so a run that was stopped and resumed is the run that was not.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -97,6 +97,7 @@ class Run:
         if config.start_from and not resume:
             checkpoint.load_nets(config.start_from, checkpoint.load_meta(config.start_from), self.nets)
         self.ema = {name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in self.nets.items()}
+        refuse_unknown(config.optimizer, self.nets)
         self.optimizers = {name: adamw(net, config.optimizer) for name, net in self.nets.items()}
         if resume:
             self._restore(resume)
@@ -161,7 +162,7 @@ class Run:
         """Update one network by the gradient of its loss over the global batch."""
         optimizer, net = self.optimizers[phase], self.nets[phase]
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * self.config.optimizer.lr_factors.get(phase, 1.0)
         optimizer.zero_grad()
         seen = self._accumulate(phase, batch)
         norm = clip_grad_norm_(net.parameters(), self.config.optimizer.clip)
@@ -222,13 +223,20 @@ def seeded(method: Method, seed: int) -> dict[str, nn.Module]:
         return method.build()
 
 
+def refuse_unknown(config: Optimizer, nets: Mapping[str, nn.Module]) -> None:
+    """ValueError where a learning rate is told of a network that is not there."""
+    unknown = sorted(set(config.lr_factors) - set(nets))
+    if unknown:
+        raise ValueError(f"optimizer.lr_factors: any of {', '.join(nets)}, got {unknown[0]}")
+
+
 def adamw(net: nn.Module, config: Optimizer) -> torch.optim.AdamW:
     """AdamW that decays matrices and kernels, not biases and gains."""
     groups = [
         {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas)
 
 
 @torch.no_grad()

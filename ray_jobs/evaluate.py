@@ -1,6 +1,7 @@
 """Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
 
-With `kind: fields` in the configuration, of a generator of fields; with `kind: halos`, of a model of halos.
+With `kind: fields` in the configuration, of a generator of fields; with `kind: halos`, of a model of halos; with
+`kind: counts`, of a model that counts halos.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 
 import ray
 
-from configs import Evaluate, EvaluateFields, EvaluateHalos
+from configs import Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos
 from configs.command import Run, command_of
+from learn.counts.evaluation import evaluate as judge_counts
+from learn.counts.table import show as show_counts
 from learn.evaluate import evaluate as judge
 from learn.evaluate import of_checkpoint
 from learn.fields.evaluation import evaluate as judge_fields
@@ -25,9 +28,9 @@ from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.threads import limit_threads
 
+Judged = Evaluate | EvaluateFields | EvaluateHalos | EvaluateCounts
 Judge = Callable[[Any], dict[str, Any]]
 Show = Callable[[dict[str, Any]], None]
-Judged = Evaluate | EvaluateFields | EvaluateHalos
 
 
 def evaluate(config: Judged, judge: Judge = judge, show: Show = show) -> None:
@@ -53,5 +56,6 @@ if __name__ == "__main__":
         "painter": Run(Evaluate, evaluate),
         "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
         "halos": Run(EvaluateHalos, partial(evaluate, judge=judge_halos, show=show_halos)),
+        "counts": Run(EvaluateCounts, partial(evaluate, judge=judge_counts, show=show_counts)),
     }
     command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

@@ -148,10 +148,15 @@ class Pace:
 
     def line(self, progress: Progress) -> str:
         pace = (time.monotonic() - self.start) / max(1, progress.step - self.before)
-        shown = ("train/loss", *(name for name in progress.metrics if name.startswith("val/")))
-        values = "  ".join(f"{name} {progress.metrics[name]:.4g}" for name in shown if name in progress.metrics)
+        shown = (name for name in progress.metrics if name.startswith("val/") or is_loss(name))
+        values = "  ".join(f"{name} {progress.metrics[name]:.4g}" for name in shown)
         left = pace * (self.n_steps - progress.step)
         return f"train: {progress.step}/{self.n_steps} steps  {values}  {pace:.2f} s a step  {left:.0f} s left"
+
+
+def is_loss(name: str) -> bool:
+    """Whether a metric of a step is what a network descends."""
+    return name.startswith("train/") and name.endswith("loss")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ Killed at any moment, the same command, on any number of ranks, resumes from its
 
 `python -m sim pairs CONFIG.yaml key=value ...`: the paired maps of an ensemble, one simulation after the other.
 
+`python -m sim counts CONFIG.yaml key=value ...`: density and halos in the cells of boxes, one after the other.
+
 `python -m sim cutouts CONFIG.yaml key=value ...`: the surroundings of every massive halo, serial or under `mpiexec`;
 `add-context`, `export`, `import`: wider windows for a finished set, and the files of VDM-BIND.
 """
@@ -19,9 +21,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from configs import Box, Ensemble, Pairs, load, resolve
+from configs import Box, Counts, Ensemble, Pairs, load, resolve
 from configs.command import ConfigPath, Overrides, add, describe_fields, described
-from sim import nbody, pairs, set_commands
+from sim import count_sets, nbody, pairs, set_commands
 from sim.agreement import together
 from sim.checkpoint import Cadence
 from sim.ensemble import Evolve, Member, members, refuse_or_find, simulate, simulate_steps
@@ -115,8 +117,20 @@ def run_pairs(config: Pairs) -> None:
     announce(f"{config.out}: {len(pairs.read_manifest(config.out).shards)} shards", SerialComm())
 
 
+def run_counts(config: Counts) -> None:
+    """Make the shards that are missing with a progress bar, then the manifest."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task, n_halos = progress.add_task("counts", total=len(count_sets.names(config))), 0
+        for record in count_sets.produce(config):
+            progress.update(task, advance=1, description=record.simulation)
+            n_halos += record.n_halos
+    announce(f"{config.out}: {n_halos} halos", SerialComm())
+
+
 add(app, Ensemble, run_ensemble, name="ensemble", prog=f"{PROG} ensemble", summary="Run many boxes, one by one.")
 add(app, Pairs, run_pairs, name="pairs", prog=f"{PROG} pairs", summary="Make the paired maps of an ensemble.")
+add(app, Counts, run_counts, name="counts", prog=f"{PROG} counts", summary="Count the halos in the cells of boxes.")
 set_commands.add_to(app)
 
 

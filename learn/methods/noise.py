@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 Shape = tuple[int, ...]
+UNIFORM = 1  # the stream of random numbers beside that of white noise
 
 
 def draw(shapes: Sequence[Shape], seeds: Tensor) -> list[Tensor]:
@@ -42,3 +43,9 @@ class Streams:
 def successors(seeds: Tensor, n: int) -> Tensor:
     """Seeds (n B,) of `n` draws for each of `seeds` (B,), one draw of all after the other."""
     return torch.cat([seeds ^ (draw << 40) for draw in range(n)])
+
+
+def draw_uniform(shape: Shape, seeds: Tensor) -> Tensor:
+    """Numbers uniform in [0, 1) for each of `seeds` (B,), on their device: (B, *shape); apart from those of `draw`."""
+    drawn = [np.random.default_rng([UNIFORM, int(seed)]).random(shape, dtype=np.float32) for seed in seeds.tolist()]
+    return torch.from_numpy(np.stack(drawn)).to(seeds.device)

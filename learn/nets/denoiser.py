@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from configs import DiT as DiTConfig
 from configs import NetConfig
+from configs import UNet as UNetConfig
 from learn.nets.dit import DiT
 from learn.nets.unet import UNet
 
@@ -21,6 +22,7 @@ def denoiser(config: NetConfig, n_in: int, n_out: int, n_params: int, n_dims: in
         return Separate([denoiser(config, n_in - n_out + 1, 1, n_params, n_dims) for _ in range(n_out)])
     if isinstance(config, DiTConfig):
         return DiT(config, n_in, n_out, n_params, n_dims=n_dims)
+    assert isinstance(config, UNetConfig)
     return UNet(config, n_in, n_out, n_params, n_dims=n_dims, noisy=True)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from configs import Fields, HaloCutouts, MapData, Multifield, VdmBind
+from configs import CountGrids, CountShards, Fields, HaloCutouts, MapData, Multifield, VdmBind
 from learn.data import Source, Split
+from learn.sources.count_grids import open_grids
+from learn.sources.counts import open_counts
 from learn.sources.fields import FieldSource
 from learn.sources.halos import HaloSource
 from learn.sources.multifield import MultifieldSource
@@ -19,6 +21,10 @@ def open_source(data: MapData, split: Split) -> Source:
         return FieldSource(data, split)
     if isinstance(data, HaloCutouts):
         return HaloSource(data, split)
+    if isinstance(data, CountShards):
+        return open_counts(data, split)
+    if isinstance(data, CountGrids):
+        return open_grids(data, split)
     return VdmBindSource(data, split) if isinstance(data, VdmBind) else ShardSource(data, split)
 
 

@@ -11,14 +11,17 @@ from configs import (
     Box,
     ConfigError,
     Cosmology,
+    Counts,
     Cutouts,
     DiT,
     Ensemble,
     Evaluate,
+    EvaluateCounts,
     EvaluateFields,
     EvaluateHalos,
     Generate,
     Paint,
+    PaintHalos,
     Pairs,
     PairShards,
     Serve,
@@ -150,6 +153,7 @@ FOLDERS: dict[str, type[Frozen]] = {
     "bind": Bind,
     "generate": Generate,
     "paint": Paint,
+    "halos": PaintHalos,
 }
 
 
@@ -162,18 +166,25 @@ def test_every_shipped_file_loads(repository: Path, folder: str) -> None:
 
 
 def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> None:
-    products = {"maps": Pairs, "cutouts": Cutouts}
+    products = {"maps": Pairs, "cutouts": Cutouts, "counts": Counts}
     files = sorted((repository / "configs/pairs").glob("*.yaml"))
     found = {file.stem: type(load_one_of(products, "product", file)) for file in files}
-    assert found == {"demo": Pairs, "painter": Pairs, "halos": Cutouts, "camels": Cutouts}
+    assert found == {
+        "demo": Pairs,
+        "painter": Pairs,
+        "halos": Cutouts,
+        "camels": Cutouts,
+        "counts": Counts,
+        "counts_abacus": Counts,
+    }
 
 
 def test_every_shipped_judgement_loads_as_its_kind_says(repository: Path) -> None:
-    kinds = {"painter": Evaluate, "fields": EvaluateFields, "halos": EvaluateHalos}
+    kinds = {"painter": Evaluate, "fields": EvaluateFields, "halos": EvaluateHalos, "counts": EvaluateCounts}
     files = sorted((repository / "configs/evaluate").glob("*.yaml"))
     found = {file.stem: type(load_one_of(kinds, "kind", file)) for file in files}
-    assert {name for name, kind in found.items() if kind is EvaluateFields} == {"fields"}
-    assert {name for name, kind in found.items() if kind is EvaluateHalos} == {"halos"}
+    for name in ("fields", "halos", "counts"):
+        assert {file for file, kind in found.items() if kind is kinds[name]} == {name}
 
 
 def test_a_product_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -239,13 +250,16 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("method=nope", "method: expected 'regression', .* or 'variational', got 'nope'"),
-        ("method={kind: nope}", "method.kind: expected one of 'regression', .*'variational', got 'nope'"),
+        ("method=nope", "method: expected 'regression', 'stochastic', .* or 'wgan', got 'nope'"),
+        ("method={kind: nope}", "method.kind: expected one of 'regression', .* 'wgan', got 'nope'"),
+        ("net={kind: nope}", "net.kind: expected one of 'unet', 'dit', 'inception', got 'nope'"),
+        ("net={kind: inception, n_levels: 2}", "net.n_levels: expected one of kind, width, n_blocks"),
+        ("optimizer={betas: [0.5, 1.0]}", "optimizer.betas.1: expected less than 1"),
         ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
         ("net={kind: dit}", "net.kind: unet with method.kind=regression, got dit"),
-        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', got 'mlp'"),
+        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', 'inception', got 'mlp'"),
         ("net={kind: dit, depth: 3}", "net.depth: expected one of kind, width, n_blocks, n_heads"),
         ("net={widht: 8}", "net.widht: expected one of kind, width, n_levels"),
         ("method={kind: diffusion, objective: x}", "method.objective: expected 'eps', 'v', 'edm' or 'flow', got 'x'"),

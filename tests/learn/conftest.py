@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 from camels_like import write_suite
+from toy_counts import write_toy_counts
 from toy_fields import fields, write_boxes
 from toy_pairs import write_toy_pairs
 
-from configs import Camels, Cutouts, Optimizer, Train, UNet
+from configs import Camels, CountShards, Cutouts, Inception, Optimizer, Train, UNet
 from sim import halosets, vdm_bind
 
 
@@ -67,6 +68,35 @@ def vdm_folder(halo_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("npz")
     assert sum(vdm_bind.export(halo_set, out)) > 0
     return out
+
+
+@pytest.fixture(scope="session")
+def toy_counts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three boxes of 12^3 cells to train on, one each to validate and to test: density and two bins of halos."""
+    return write_toy_counts(tmp_path_factory.mktemp("toy_counts"))
+
+
+@pytest.fixture
+def count_train(toy_counts: Path, tmp_path: Path) -> Callable[..., Train]:
+    """Six steps of a tiny model of a method that counts halos, on patches of 6^3 cells."""
+
+    def config(method: str | dict[str, Any] = "counts", **changes: Any) -> Train:
+        if method == "wgan":
+            method = {"kind": "wgan", "n_critic": 2, "critic_width": 4, "critic_levels": 1, "pools": (1, 2)}
+        told: dict[str, Any] = {
+            "data": CountShards(kind="counts", folder=toy_counts, patch=6, margin=2),
+            "out": tmp_path / "run",
+            "method": method,
+            "net": Inception(kind="inception", width=4, n_blocks=1, n_embedding=8),
+            "optimizer": Optimizer(lr=3e-3, n_warmup=1, ema=0.9),
+            "n_steps": 6,
+            "batch_size": 4,
+            "validate_every": 2,
+            "seed": 3,
+        }
+        return Train.model_validate(told | changes)
+
+    return config
 
 
 @pytest.fixture(scope="session")

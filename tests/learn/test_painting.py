@@ -42,6 +42,9 @@ class Noise(nn.Module):
         return self.size * torch.randn(len(x), 4, *x.shape[2:], generator=torch.Generator().manual_seed(0))
 
 
+PAINTERS = ("regression", "stochastic")
+
+
 def config_of(toy_train: Train, kind: str, **fields: object) -> Train:
     tree = toy_train.model_dump() | {"method": {"kind": kind, **fields}}
     return Train.model_validate(tree)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
+from runs import assert_same_state, fit_on_two_workers, weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
@@ -20,70 +20,20 @@ from configs import Optimizer, PairShards, Train
 from learn import checkpoint
 from learn.checkpoint import META, RESUME, WEIGHTS
 from learn.data import Batch, InOrder
-from learn.methods import METHODS, Method, Nets, Regression
+from learn.methods import METHODS, Nets, Regression
 from learn.methods.painting import NET
 from learn.normalize import Normalizer
 from learn.prepare import Autocast, Local
 from learn.schedule import ema_decay, learning_rate
 from learn.sources import ShardSource
 from learn.track import METRICS, Tracker, tracked
-from learn.train import Progress, Run, adamw, fit, is_complete, seeded
+from learn.train import Run, adamw, fit, is_complete
+
+PAINTERS = ("regression", "stochastic")
 
 
 def changed(config: Train, **fields: object) -> Train:
     return config.model_copy(update=fields)
-
-
-def weights(folder: Path) -> bytes:
-    return (folder / WEIGHTS).read_bytes()
-
-
-class Worker(Local):
-    """One of several ranks in threads of this process, gradients averaged as data-parallel training does."""
-
-    def __init__(self, rank: int, size: int, shared: dict[str, list[Tensor]], gate: threading.Barrier) -> None:
-        super().__init__()
-        self.rank, self.size, self.shared, self.gate = rank, size, shared, gate
-        self.n_calls = 0
-
-    def average(self, value: Tensor) -> Tensor:
-        key = f"{self.n_calls}"
-        self.n_calls += 1
-        self.shared.setdefault(key, [torch.empty(0)] * self.size)[self.rank] = value.clone()
-        self.gate.wait(20)
-        return torch.stack(self.shared[key]).mean(0)
-
-    def model(self, module: nn.Module) -> nn.Module:
-        for parameter in module.parameters():
-            parameter.register_hook(self.average)
-        return module
-
-    def mean(self, values: dict[str, float]) -> dict[str, float]:
-        mean = self.average(torch.tensor(list(values.values()), dtype=torch.float64))
-        return dict(zip(values, mean.tolist(), strict=True))
-
-
-def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
-    """What rank 0 of two yields."""
-    lock = threading.Lock()  # threads share torch's random state; real workers are processes
-
-    def one_at_a_time(method: Method, seed: int) -> dict[str, nn.Module]:
-        with lock:
-            return seeded(method, seed)
-
-    monkeypatch.setattr("learn.train.seeded", one_at_a_time)
-    shared: dict[str, list[Tensor]] = {}
-    gate, seen = threading.Barrier(2), {}
-
-    def work(rank: int) -> None:
-        seen[rank] = list(fit(config, Worker(rank, 2, shared, gate)))
-
-    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return seen[0]
 
 
 def test_every_step_is_yielded_with_its_metrics_and_checkpoints_where_asked(toy_train: Train) -> None:
@@ -96,7 +46,7 @@ def test_every_step_is_yielded_with_its_metrics_and_checkpoints_where_asked(toy_
     assert checkpoint.latest_step(toy_train.out) == 6
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", PAINTERS)
 def test_a_painter_overfits_one_batch(toy_train: Train, toy_pairs: Path, kind: str) -> None:
     source = ShardSource(PairShards(folder=toy_pairs), "train")
     batch = source.read(range(2))
@@ -130,15 +80,6 @@ def test_a_run_resumed_is_the_run_that_never_stopped_bit_for_bit(toy_train: Trai
         assert weights(a) == weights(b)
         assert_same_state(checkpoint.load_resume(a), checkpoint.load_resume(b))
     assert weights(toy_train.out / "final") == weights(stopped.out / "final")
-
-
-def assert_same_state(a: dict, b: dict) -> None:
-    assert a["step"] == b["step"]
-    assert a["optimizers"].keys() == b["optimizers"].keys()
-    for name in a["optimizers"]:
-        moments, others = a["optimizers"][name]["state"], b["optimizers"][name]["state"]
-        assert moments.keys() == others.keys()
-        assert all(torch.equal(moments[i][key], others[i][key]) for i in moments for key in moments[i])
 
 
 def test_two_workers_train_the_model_of_one(toy_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,131 @@
+"""Halos by a generator and a critic: a Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028;
+of halos Kodi Ramanah et al. 2019, arXiv:1903.10524).
+
+The generator sees density and white noise and gives a rate; a cell holds floor(rate + u) halos, u being uniform. So
+counts are whole numbers >= 0, fewer than Poisson's scatter where halos exclude each other and more where the noise says
+so; their mean is the rate, whose gradient passes straight through. The critic sees density and counts. Knows nothing
+of the training loop or of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from configs import Train
+from configs import Wgan as Config
+from learn.data import About, Batch
+from learn.methods.halo_counts import Draw, HaloCounts
+from learn.methods.method import Metrics, Nets
+from learn.methods.noise import draw_uniform
+from learn.nets.critic import Critic
+from learn.nets.inception import cropped
+from learn.normalize import Normalizer
+
+GENERATOR, CRITIC = "generator", "critic"
+MIXING = 1 << 60  # seeds of what is mixed for the penalty, apart from those of draws
+TINY = 1e-12
+"""Added to a squared norm, whose root has no gradient at 0."""
+
+
+class Wgan:
+    """A generator of counts against a critic whose slope is held at one, cube by cube."""
+
+    is_stochastic: ClassVar[bool] = True
+
+    def __init__(self, config: Train, normalizer: Normalizer, about: About) -> None:
+        assert isinstance(config.method, Config)
+        self.config = config.method
+        self.halos = HaloCounts(config, normalizer, about, n_noise=config.method.n_noise)
+        self.normalizer = normalizer
+
+    def build(self) -> dict[str, nn.Module]:
+        """A new generator and a new critic, drawn from torch's current random state."""
+        halos = self.halos
+        n_in, n_params = 1 + halos.n_bins, len(halos.about.param_names)
+        critic = Critic(self.config, n_in, n_params, halos.net_config.n_embedding)
+        return {GENERATOR: halos.net(1), CRITIC: critic}
+
+    def phases(self, step: int) -> tuple[str, ...]:
+        """The critic in every step, and after it the generator in every n_critic-th."""
+        return (CRITIC, GENERATOR) if step % self.config.n_critic == self.config.n_critic - 1 else (CRITIC,)
+
+    def loss(self, phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
+        """Of the critic: false - true + penalty + drift; of the generator: minus what the critic says of its counts."""
+        return self._critic_loss(nets, batch) if phase == CRITIC else self._generator_loss(nets, batch)
+
+    def validate(self, nets: Nets, batch: Batch) -> Metrics:
+        """How draws compare with the truth, of which the `crps` is the loss; and what the critic sees between them."""
+        inputs = self._shown(batch)
+        draws = self.halos.draws_of(self, nets, inputs, batch.params, batch.seeds, self.config.n_draws)
+        scores = self.halos.scores(draws, batch.targets)
+        judge = self._judge(nets, inputs, batch.params)
+        distance = judge(self._scaled(batch.targets)).mean() - judge(self._scaled(draws[0])).mean()
+        return {"loss": scores["crps"], "distance": distance, **scores}
+
+    def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
+        """Whole periodic boxes of density (B, 1, N, N, N), parameters (B, p), seeds (B,) -> halos (B, C, N, N, N)."""
+        shown, drawn = self.halos.drawn_for(inputs, seeds, tuple(inputs.shape[-3:]))
+        return self.count(nets, shown, params, drawn)
+
+    def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
+        """Whole numbers in float32, with the gradient of the rates."""
+        answer = self.halos.answer(nets[GENERATOR], inputs, params, drawn.normals)
+        rates = self.halos.rates(answer)
+        return torch.floor(rates + drawn.uniforms).detach() + (rates - rates.detach())
+
+    def _critic_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
+        inputs = self._shown(batch)
+        with torch.no_grad():
+            false = self._scaled(self._fakes(nets, inputs, batch))
+        true = self._scaled(batch.targets)
+        share = draw_uniform((1, 1, 1, 1), batch.seeds ^ MIXING)
+        mixed = torch.lerp(true, false, share).requires_grad_()
+        judge = self._judge(nets, inputs, batch.params)
+        # In one pass, of which the gradients of several workers are averaged once.
+        said_true, said_false, said_mixed = judge(torch.cat((true, false, mixed))).chunk(3)
+        penalty = slope_penalty(said_mixed, mixed)
+        distance = (said_true - said_false).mean()
+        loss = -distance + self.config.penalty * penalty + self.config.drift * said_true.square().mean()
+        return loss, {"distance": distance.detach(), "penalty": penalty.detach()}
+
+    def _generator_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
+        inputs = self._shown(batch)
+        fakes = self._fakes(nets, inputs, batch)
+        said = self._judge(nets, inputs, batch.params)(self._scaled(fakes))
+        return -said.mean(), {"rate": fakes.detach().mean()}
+
+    def _fakes(self, nets: Nets, inputs: Tensor, batch: Batch) -> Tensor:
+        """A draw of every cube by its seed."""
+        drawn = self.halos.drawn(batch.seeds, tuple(inputs.shape[-3:]), tuple(batch.targets.shape[-3:]))
+        return self.count(nets, inputs, batch.params, drawn)
+
+    def _judge(self, nets: Nets, inputs: Tensor, params: Tensor) -> Callable[[Tensor], Tensor]:
+        """The critic of scaled counts (n B, C, D, H, W) in the density of `inputs` (B, 1, ...): (n B,)."""
+        density = cropped(self.normalizer.inputs.forward(inputs), self.halos.margin)
+        given = self.normalizer.params.forward(params)
+
+        def judge(counts: Tensor) -> Tensor:
+            n = len(counts) // len(density)
+            seen = torch.cat((density.repeat(n, 1, 1, 1, 1), counts), dim=1)
+            said: Tensor = nets[CRITIC](seen, given.repeat(n, 1))
+            return said.float()
+
+        return judge
+
+    def _scaled(self, counts: Tensor) -> Tensor:
+        """Counts as the critic sees them: in standard deviations of their logarithms."""
+        return self.normalizer.targets.forward(counts)
+
+    def _shown(self, batch: Batch) -> Tensor:
+        return self.halos.surrounded(batch.inputs, tuple(batch.targets.shape[-3:]))
+
+
+def slope_penalty(said: Tensor, points: Tensor) -> Tensor:
+    """Mean over rows of (|gradient of said[i] (B,) by points[i] (B, ...)| - 1)^2, which can be descended itself."""
+    (slopes,) = torch.autograd.grad(said.sum(), points, create_graph=True)
+    norms = slopes.flatten(1).square().sum(1).add(TINY).sqrt()
+    return (norms - 1).square().mean()
