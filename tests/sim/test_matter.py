@@ -44,7 +44,7 @@ def test_of_a_deeper_box_a_slab_is_seen_and_a_shallower_one_is_refused(boxes: Pa
     np.testing.assert_allclose(part.mean(dtype=float) / whole.mean(dtype=float), inside, rtol=1e-5)
     with pytest.raises(ValueError, match=r"snap_000\.hdf5: expected a box of at least 50 Mpc/h, got 12\.5"):
         raw.map(pixel_size=0.8, depth=50.0, stride=4)
-    with pytest.raises(ValueError, match="expected a box of at least 64 pixels of 0.8 Mpc/h, got 12.5"):
+    with pytest.raises(ValueError, match=r"expected a box of at least 64 pixels of 0\.8 Mpc/h, got 12\.5"):
         raw.map(pixel_size=0.8, depth=12.5, stride=64)
 
 
