@@ -32,7 +32,7 @@ class ServeSamples(Replicas):
     """An endpoint of a diffusion model: fields, or the baryons of a halo."""
 
     checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
-    max_samples: int = Field(64, ge=1, le=4096, description="most samples of one request")
+    max_samples: int = Field(64, ge=1, le=4096, description="most samples of a request; never over 2^24 numbers")
     max_steps: int = Field(100, ge=1, le=10_000, description="most steps of the sampler, the model's own included")
 
 

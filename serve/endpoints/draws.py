@@ -6,17 +6,21 @@ Knows nothing of what is sampled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from configs import Diffusion, Sampling, ServeSamples
 from learn.checkpoint import Meta
-from learn.sampler import Sampler, seeds_of
+from learn.sampler import Sampler, seeds_of, shape_of
 from serve.batch import in_groups
 from serve.endpoints.endpoint import refuse_far
 from serve.form import Floats
-from serve.schema import SampleAsked
+from serve.schema import SampleAsked, SampleModel
+
+MAX_NUMBERS = 2**24
+"""Of an answer: 64 MB."""
 
 
 class Draw(NamedTuple):
@@ -28,12 +32,12 @@ class Draw(NamedTuple):
     sampling: Sampling
 
 
-def draws_of(asked: SampleAsked, config: ServeSamples, meta: Meta, params: Floats, inputs: Floats) -> list[Draw]:
+def draws_of(asked: SampleAsked, model: SampleModel, meta: Meta, params: Floats, inputs: Floats) -> list[Draw]:
     """What a request asks for; ValueError where it asks for too much."""
-    refuse_above("n_samples", asked.n_samples, config.max_samples)
+    refuse_above("n_samples", asked.n_samples, model.max_samples)
     told = {"n_steps": asked.n_steps, "guidance": asked.guidance}
     sampling = sampling_of(meta).model_copy(update={key: value for key, value in told.items() if value is not None})
-    refuse_above("n_steps", sampling.n_steps, config.max_steps)
+    refuse_above("n_steps", sampling.n_steps, model.max_steps)
     return [Draw(int(seed), params, inputs, sampling) for seed in seeds_of(asked.seed, range(asked.n_samples))]
 
 
@@ -64,7 +68,7 @@ def bounds(meta: Meta, config: ServeSamples) -> dict[str, Any]:
         "n_steps": own.n_steps,
         "guidance": own.guidance,
         "max_steps": config.max_steps,
-        "max_samples": config.max_samples,
+        "max_samples": max(1, min(config.max_samples, MAX_NUMBERS // prod(shape_of(meta)))),
     }
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs import ServeSamples
-from learn.checkpoint import Meta
-from learn.sampler import Sampler
+from learn.sampler import Sampler, shape_of
 from serve.endpoints.draws import Draw, bounds, drawn, draws_of, stacked
 from serve.endpoints.endpoint import Route, about, device_of
 from serve.form import NOTHING, Floats, Form
@@ -36,7 +35,7 @@ class Generate:
     form: Form = NOTHING
 
     def __init__(self, sampler: Sampler, config: ServeSamples) -> None:
-        self._sampler, self._config = sampler, config
+        self._sampler = sampler
         self.model = self.described(config)
 
     @classmethod
@@ -54,8 +53,8 @@ class Generate:
     def jobs(self, _array: NDArray | None, asked: GenerateRequest) -> list[Draw]:
         """One a sample."""
         params = self._sampler.params_from(asked.params)
-        inputs = np.empty((0, *shape_of(self._sampler.meta)[1:]), np.float32)
-        return draws_of(asked, self._config, self._sampler.meta, params, inputs)
+        inputs = np.empty((0, *self._sampler.shape[1:]), np.float32)
+        return draws_of(asked, self.model, self._sampler.meta, params, inputs)
 
     def run(self, jobs: Sequence[Draw]) -> list[Floats]:
         return drawn(self._sampler, jobs)
@@ -63,8 +62,3 @@ class Generate:
     def gathered(self, answers: Sequence[Floats]) -> Floats:
         """(n, C, H, W) or (n, C, D, H, W)"""
         return stacked(answers, self.model.channels)
-
-
-def shape_of(meta: Meta) -> tuple[int, ...]:
-    """Of a sample: channels and sides."""
-    return (len(meta.target_channels), *(meta.n_pixels,) * meta.n_dims)

@@ -36,7 +36,7 @@ class Halos:
     route: ClassVar[Route] = ROUTE
 
     def __init__(self, sampler: HaloSampler, config: ServeSamples) -> None:
-        self._sampler, self._config = sampler, config
+        self._sampler = sampler
         self.form = Form("windows", ("window", "row", "column"), sampler.frame.shape, is_exact=True)
         self.model = self.described(config)
 
@@ -61,7 +61,7 @@ class Halos:
         if MASS in asked.params:
             raise ValueError(f"{MASS}: expected as `mass` [Msun/h], got a parameter")
         params = self._sampler.params_from({**asked.params, MASS: float(np.log10(asked.mass))})
-        return draws_of(asked, self._config, self._sampler.meta, params, self._sampler.shown(windows))
+        return draws_of(asked, self.model, self._sampler.meta, params, self._sampler.shown(windows))
 
     def run(self, jobs: Sequence[Draw]) -> list[Floats]:
         return [self._sampler.masses(one) for one in drawn(self._sampler, jobs)]

@@ -34,7 +34,7 @@ from learn.halos import HaloSampler
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of
 from ray_jobs.cluster import free_port, session_members
-from serve.app import ROOT, build, cores, service
+from serve.app import ROOT, Replica, build, cores, service
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -188,6 +188,22 @@ def test_build_knows_each_endpoint(checkpoint: Path, field_checkpoint: Path) -> 
     assert [app._bound_deployment.name for app in every] == ["Paint", "Paint", "Generate"]
     with pytest.raises(ValueError, match="endpoint: expected one of paint, generate, got 'halos'"):
         build({**told, "endpoint": "halos"})
+
+
+def test_every_replica_answers_at_its_own_address(
+    checkpoint: Path, field_checkpoint: Path, count_checkpoint: Path
+) -> None:
+    told = {"generate": ServeSamples(checkpoint=field_checkpoint), "counts": ServeCounts(checkpoint=count_checkpoint)}
+    config = Serve(checkpoint=checkpoint, **told)
+    for name, posts in (("paint", {"/v1/paint", "/v1/generate", "/v1/counts"}), ("generate", {"/v1/generate"})):
+        replica = Replica(config, name)
+        routes = replica.__serve_build_asgi_app__().routes
+        assert {route.path for route in routes if "POST" in route.methods} == posts
+        assert replica.batch_sizes() == {}
+        replica.check_health()
+    alone = Replica(Serve(**told), ROOT)
+    assert "/v1/models" in {route.path for route in alone.__serve_build_asgi_app__().routes}
+    alone.check_health()
 
 
 def test_a_machine_has_room_for_the_least_replicas(checkpoint: Path) -> None:

@@ -19,7 +19,7 @@ from configs import Generate, Sampling, Serve, ServeSamples
 from learn import generate
 from learn.sampler import Sampler, seeds_of
 from serve.desk import Desk
-from serve.endpoints import described, load
+from serve.endpoints import described, draws, load
 from serve.media import JSON, NPY
 from serve.routes import front
 
@@ -183,6 +183,16 @@ def test_models_say_what_they_draw(client: httpx.Client, field_checkpoint: Path)
     assert [one["name"] for one in told["parameters"]] == names
     assert set(told["requestBody"]["content"]) == {JSON}
     assert set(told["responses"]) == {"200", "400", "413", "415", "422", "503"}
+
+
+def test_an_answer_is_bounded_whatever_the_configuration_allows(
+    field_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draws, "MAX_NUMBERS", 200)
+    with listening(application(served(field_checkpoint, max_samples=4096))) as url:
+        assert httpx.get(f"{url}/v1/models").json()["models"][0]["max_samples"] == 3
+        assert array_of(httpx.post(f"{url}/v1/generate?n_samples=3")).shape == (3, 1, 8, 8)
+        assert "expected at most 3, got 4" in refusal(httpx.post(f"{url}/v1/generate?n_samples=4"), 422)
 
 
 def test_a_model_that_needs_more_steps_than_allowed_is_refused(field_checkpoint: Path) -> None:
