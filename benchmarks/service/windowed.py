@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ray import serve as ray_serve
@@ -11,7 +12,7 @@ from ray import serve as ray_serve
 from configs import Serve
 from serve.app import Replica
 from serve.desk import Desk
-from serve.endpoints.paint import Job, Paint
+from serve.endpoints.paint import Job
 from serve.form import Floats
 
 WINDOW_S = 0.01
@@ -20,12 +21,12 @@ WINDOW_S = 0.01
 class Windowed:
     """What `serve.batch.Batcher` does, with batches that close after WINDOW_S, be the model free or not."""
 
-    def __init__(self, endpoint: Paint, config: Serve) -> None:
-        self._work = endpoint.run
+    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Floats]], max_batch: int) -> None:
+        self._work = work
         self._lane = ThreadPoolExecutor(max_workers=1)
         self.sizes: Counter[int] = Counter()
         self.failure: BaseException | None = None
-        self._batch.set_max_batch_size(config.max_batch)
+        self._batch.set_max_batch_size(max_batch)
 
     async def ask(self, job: Job) -> Floats:
         return await self._batch(job)
@@ -41,5 +42,5 @@ class WindowedPainter(Replica):
 
     def __init__(self, config: Serve, name: str) -> None:
         super().__init__(config, name)
-        endpoint = Paint.load(config)
-        self._desks = [Desk(endpoint, Windowed(endpoint, config))]
+        endpoint = self._desks[0].endpoint
+        self._desks = [Desk(endpoint, Windowed(endpoint.run, config.max_batch))]
