@@ -43,8 +43,8 @@ PATHS = ["/v1/paint", "/v1/generate", "/v1/halos", "/v1/counts"]
 
 
 SMALL: dict[str, Any] = {"max_replicas": 1, "num_cpus": 0.5}
-MANY = 512
-"""Samples of a request that takes seconds."""
+LONG = {"n_samples": 64, "n_steps": 50}
+"""A request that takes seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,8 @@ def url(
         max_replicas=1,
         max_batch=4,
         max_queued=16,
-        generate=ServeSamples(checkpoint=field_checkpoint, max_samples=MANY, **SMALL),
+        timeout_s=120.0,
+        generate=ServeSamples(checkpoint=field_checkpoint, **SMALL),
         halos=ServeSamples(checkpoint=halo_checkpoint, **SMALL),
         counts=ServeCounts(checkpoint=count_checkpoint, **SMALL),
     )
@@ -115,15 +116,13 @@ def test_counts_are_those_of_the_local_painter(url: str, count_checkpoint: Path)
 
 
 def test_a_long_generation_does_not_hold_up_the_painter(url: str) -> None:
-    told = {"n_samples": MANY, "n_steps": 100}
     with ThreadPoolExecutor(1) as pool:
-        generation = pool.submit(httpx.post, f"{url}/v1/generate", params=told, timeout=120)
+        generation = pool.submit(httpx.post, f"{url}/v1/generate", params=LONG, timeout=120)
         wait_for_batches("generate")
         for seed in range(3):
             assert paint(url, density(64, seed)).status_code == 200
         assert not generation.done()
-        generation.cancel()
-        assert array_of(generation.result()).shape == (MANY, 1, 8, 8)
+        assert array_of(generation.result()).shape == (LONG["n_samples"], 1, 8, 8)
 
 
 def wait_for_batches(name: str) -> None:
@@ -245,7 +244,7 @@ def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, field_chec
     try:
         assert f"{url}/docs" in next(line for line in process.stdout if line.startswith("serve:"))
         assert next(process.stdout) == f"serve: POST {url}/v1/generate\n"
-        assert httpx.post(f"{url}/v1/generate", timeout=60).status_code == 200
+        assert once_up(f"{url}/v1/generate").status_code == 200
         assert httpx.get(f"{url}/v1/models").json()["models"][0]["path"] == "/v1/generate"
         assert httpx.post(f"{url}/v1/paint").status_code == 404
         process.send_signal(signal.SIGINT)
@@ -257,6 +256,14 @@ def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, field_chec
             os.kill(pid, signal.SIGKILL)
         process.stdout.close()
         process.wait(timeout=10)
+
+
+def once_up(url: str) -> httpx.Response:
+    """The answer to an empty request, once the address is known."""
+    deadline = time.monotonic() + 30
+    while (answer := httpx.post(url, timeout=60)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
 
 
 def left_of(session: int) -> list[int]:
