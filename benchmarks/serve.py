@@ -33,7 +33,7 @@ from benchmarks.service.untrained import untrained
 from benchmarks.service.windowed import WindowedPainter
 from configs import Serve, UNet, provenance
 from ray_jobs.cluster import free_port
-from serve.app import NAME, Painter, service
+from serve.app import ROOT, Replica, service
 
 SIDE = 128
 N_CLIENTS = 8
@@ -103,7 +103,7 @@ def under_ray(config: Serve, n: int) -> list[Measured]:
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         found = []
-        for replica in (Painter, WindowedPainter):
+        for replica in (Replica, WindowedPainter):
             with service(config, replica) as url:
                 found.append(measured(url, n))
         return found
@@ -156,7 +156,7 @@ def batch_sizes() -> Counter[int]:
     """How many batches of each size the replica has painted; none without Ray."""
     if not ray.is_initialized():
         return Counter()
-    return Counter(ray_serve.get_app_handle(NAME).batch_sizes.remote().result(timeout_s=30))
+    return Counter(ray_serve.get_app_handle(ROOT).batch_sizes.remote().result(timeout_s=30))
 
 
 if __name__ == "__main__":

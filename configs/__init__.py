@@ -26,8 +26,10 @@ from configs.maps import (
     VdmBind,
 )
 from configs.nets import DiT, NetConfig, UNet
+from configs.paint_job import Paint
 from configs.provenance import provenance
-from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Paint, Painted, Pairs, Serve
+from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Painted, Pairs
+from configs.serving import Replicas, Serve, ServeCounts, ServeSamples
 from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
 
 __all__ = [
@@ -77,8 +79,11 @@ __all__ = [
     "Patched",
     "Profile",
     "Regression",
+    "Replicas",
     "Sampling",
     "Serve",
+    "ServeCounts",
+    "ServeSamples",
     "SnapshotBox",
     "Stochastic",
     "Train",

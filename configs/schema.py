@@ -239,40 +239,6 @@ class Pairs(Painted):
         return self
 
 
-class Serve(Frozen):
-    """The HTTP service."""
-
-    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
-    host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
-    port: int = Field(8000, ge=1, le=65535, description="port of the HTTP proxy")
-    max_pixels: int = Field(2048, ge=8, le=16384, description="longest side of a map that is accepted")
-    max_batch: int = Field(8, ge=1, le=1024, description="most requests that share one forward pass")
-    batch_wait_s: float = Field(0.0, ge=0, le=1, description="how long an idle model waits for company [s]")
-    min_replicas: int = Field(1, ge=1, le=1024, description="replicas when idle")
-    max_replicas: int = Field(2, ge=1, le=1024, description="replicas under load")
-    max_queued: int = Field(64, ge=1, description="requests that may wait before 503 is answered")
-    timeout_s: float = Field(60.0, gt=0, description="a request that takes longer is answered 408 [s]")
-    num_cpus: float = Field(1.0, gt=0, description="cores a replica")
-    use_gpu: bool = Field(False, description="one GPU a replica")
-
-    @model_validator(mode="after")
-    def replicas_rise(self) -> Self:
-        if self.max_replicas < self.min_replicas:
-            raise ValueError(f"max_replicas: at least min_replicas={self.min_replicas}, got {self.max_replicas}")
-        return self
-
-
-class Paint(Frozen):
-    """Use of a deployed checkpoint over HTTP on held-out and on real data."""
-
-    serve: Serve
-    data: Location = Field(description="folder with manifest.json: its first held-out map is sent")
-    out: Location = Field(description="folder of the painted maps")
-    snapshot: Location | None = Field(None, description="an N-body snapshot (Gadget HDF5 or Abacus .npz) to paint")
-    source: str = Field("", description="where the snapshot comes from, in words, for the report")
-    baryons: Baryons = Field(default_factory=Baryons, description="the baryon parameters the snapshot is painted with")
-
-
 def refuse_empty_intervals(key: str, vary: Mapping[Any, Interval]) -> None:
     """ValueError unless every interval of `vary` rises."""
     for name, (low, high) in vary.items():

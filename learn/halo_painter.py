@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs import Frozen, HaloPainting
+from learn.checkpoint import Meta
 from learn.methods.halo_counts import Draw, HaloMethod
-from learn.model import Floats, Model, check_seeds
+from learn.model import FarError, Floats, Model, check_seeds
 
 CELL_TOLERANCE = 0.01
 """Largest relative difference between a cell and those of the training boxes."""
@@ -46,7 +47,8 @@ class HaloPainter(Model):
         """Density (D, H, W) and parameters (p,), or None for the defaults -> halos (C, D, H, W), the draw of `seed`.
 
         `cell_size` [Mpc/h], where given, must be that of the training boxes within 1 %. ValueError says what is wrong:
-        a side of fewer cells than a model sees around a cell to one side, cells without numbers or below 0.
+        a side of fewer cells than a model sees around a cell to one side, cells without numbers or below 0; FarError
+        where the model has no number of halos for a cell.
         """
         box = self._check(density)
         self.check_cell_size(cell_size)
@@ -83,16 +85,23 @@ class HaloPainter(Model):
         moved = Draw(drawn.normals.to(device), drawn.uniforms.to(device))
         with torch.inference_mode():
             counts = self._halo_method.count(self._nets, shown.to(device), params.to(device), moved)
+        if not torch.isfinite(counts).all():
+            raise FarError("request: expected values near those of the training, got cells without a count")
         return counts[0].round().int().cpu().numpy()
 
     def _check(self, density: Floats) -> Floats:
         """(D, H, W) finite float32 >= 0."""
-        box, least = np.ascontiguousarray(density, dtype=np.float32), self._halo_method.halos.margin
-        if box.ndim != 3 or min(box.shape) < max(least, 1):
+        box, least = np.ascontiguousarray(density, dtype=np.float32), min_side(self.meta)
+        if box.ndim != 3 or min(box.shape) < least:
             raise ValueError(f"density: 3 axes of at least {least} cells, got shape {box.shape}")
         if not np.isfinite(box).all() or box.min() < 0:
             raise ValueError("density: finite numbers >= 0 in every cell, got others")
         return box
+
+
+def min_side(meta: Meta) -> int:
+    """Fewest cells along a side: what a model sees around a cell to one side."""
+    return max(1, meta.config.inception.margin)
 
 
 def tiles(shape: tuple[int, ...], side: int) -> Iterator[tuple[Start, Start]]:

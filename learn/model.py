@@ -22,10 +22,17 @@ from learn.methods import METHODS, Method, Nets
 
 MAX_SEED = 2**40
 """Seeds are below it: a draw of one seed is never that of another."""
+PIXEL_TOLERANCE = 0.01
+"""Largest relative difference between the pixel size of a map and that of the training maps."""
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 Floats = NDArray[np.float32]
 Seeds = int | Sequence[int] | NDArray[np.int64]
 """One for all, or one each."""
+
+
+class FarError(ValueError):
+    """An answer that is no number: what was asked, though finite, is too far from the training."""
 
 
 class Model:
@@ -41,19 +48,31 @@ class Model:
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> Self:
         """From a checkpoint folder. FileNotFoundError, or ValueError for a checkpoint this code must not read."""
-        meta = checkpoint.load_meta(Path(folder))
-        if not isinstance(meta.config.method, cls.of):
-            raise ValueError(f"{folder}: expected a method of {cls.of.__name__}, got {meta.config.method.kind}")
+        meta = cls.read_meta(folder)
         method = METHODS[meta.config.method.kind](meta.config, meta.normalizer, meta)
         nets = method.build()
         checkpoint.load_nets(Path(folder), meta, nets)
         return cls(meta, method, nets, torch.device(device))
 
+    @classmethod
+    def read_meta(cls, folder: Path | str) -> Meta:
+        """What a checkpoint says of itself; errors as those of `load`, but for its weights, which are not read."""
+        meta = checkpoint.load_meta(Path(folder))
+        if not isinstance(meta.config.method, cls.of):
+            raise ValueError(f"{folder}: expected a method of {cls.of.__name__}, got {meta.config.method.kind}")
+        return meta
+
     def params_from(self, values: Mapping[str, float]) -> Floats:
-        """Parameters by name -> (p,); the training mean where one is missing. ValueError lists the names."""
+        """Parameters by name -> (p,); the training mean where one is missing.
+
+        ValueError lists the names, or says which value is no finite number in single precision.
+        """
         unknown = sorted(set(values) - set(self.meta.param_names))
         if unknown:
             raise ValueError(f"parameters: any of {', '.join(self.meta.param_names)}; got {unknown[0]}")
+        for name, value in values.items():
+            if not abs(value) <= MAX_FLOAT32:
+                raise ValueError(f"{name}: expected a finite number, got {value}")
         defaults = zip(self.meta.param_names, self.meta.param_defaults, strict=True)
         return np.array([values.get(name, default) for name, default in defaults], dtype=np.float32)
 
@@ -68,6 +87,12 @@ class Model:
         if not np.isfinite(params).all():
             raise ValueError(f"params: finite numbers, got {np.count_nonzero(~np.isfinite(params))} that are not")
         return params
+
+    def check_pixel_size(self, pixel_size: float | None) -> None:
+        """ValueError unless `pixel_size` [Mpc/h] is absent or that of the training maps."""
+        trained = self.meta.pixel_size
+        if pixel_size is not None and not abs(pixel_size / trained - 1) <= PIXEL_TOLERANCE:
+            raise ValueError(f"pixel_size: expected {trained:g} Mpc/h within {PIXEL_TOLERANCE:.0%}, got {pixel_size:g}")
 
     def answers(self, inputs: Floats, params: Floats, seeds: Tensor) -> Floats:
         """What the method answers to each of `inputs` (B, I, ...), parameters (B, p) and seeds (B,)."""

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from configs import Frozen, Painting
+from learn.checkpoint import Meta
 from learn.methods.noise import successors
 from learn.model import Model, Seeds, check_seeds
 from sim.shards import TARGET_CHANNELS
-
-PIXEL_TOLERANCE = 0.01
-"""Largest relative difference between the pixel size of a map and that of the training maps."""
 
 Maps = NDArray[np.float32]
 N_CHANNELS = len(TARGET_CHANNELS)
@@ -34,8 +32,8 @@ class Predictor(Model):
 
     @property
     def min_side(self) -> int:
-        """Fewest pixels along a side: the coarsest level needs two to pad."""
-        return 2 * self.stride
+        """Fewest pixels along a side of a map."""
+        return min_side(self.meta)
 
     def __call__(
         self, maps: Maps, params: Maps | None = None, pixel_size: float | None = None, *, seed: Seeds = 0
@@ -75,12 +73,6 @@ class Predictor(Model):
         if not values.max() > 0:
             raise ValueError("map: some mass, got zero in every pixel")
 
-    def check_pixel_size(self, pixel_size: float | None) -> None:
-        """ValueError unless `pixel_size` [Mpc/h] is absent or that of the training maps."""
-        trained = self.meta.pixel_size
-        if pixel_size is not None and not abs(pixel_size / trained - 1) <= PIXEL_TOLERANCE:
-            raise ValueError(f"pixel_size: expected {trained:g} Mpc/h within {PIXEL_TOLERANCE:.0%}, got {pixel_size:g}")
-
     def _check_maps(self, maps: Maps) -> Maps:
         """(B, I, H, W) finite float32."""
         maps = np.ascontiguousarray(maps, dtype=np.float32)
@@ -93,3 +85,8 @@ class Predictor(Model):
         for one in maps.reshape(-1, *maps.shape[-2:]):
             self.check(one)
         return maps
+
+
+def min_side(meta: Meta) -> int:
+    """Fewest pixels along a side: the coarsest level needs two to pad."""
+    return 2 * meta.config.net.stride

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from configs import Diffusion, Frozen, Sampling
+from learn.checkpoint import Meta
 from learn.methods import METHODS
 from learn.methods.noise import successors
 from learn.model import MAX_SEED, Floats, Model
@@ -45,7 +46,7 @@ class Sampler(Model):
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one sample: channels and sides."""
-        return (len(self.meta.target_channels), *(self.meta.n_pixels,) * self.meta.n_dims)
+        return shape_of(self.meta)
 
     def __call__(
         self, seeds: Sequence[int] | NDArray[np.int64], params: Floats | None = None, inputs: Floats | None = None
@@ -75,6 +76,11 @@ class Sampler(Model):
         if not np.isfinite(inputs).all() or (inputs < 0).any():
             raise ValueError("inputs: finite densities >= 0, got others")
         return inputs
+
+
+def shape_of(meta: Meta) -> tuple[int, ...]:
+    """Of one sample of a model: channels and sides."""
+    return (len(meta.target_channels), *(meta.n_pixels,) * meta.n_dims)
 
 
 def seeds_of(seed: int, samples: range) -> NDArray[np.int64]:

@@ -40,7 +40,7 @@ def paint(config: Paint) -> None:
     """Deploy, send the held-out map and the snapshot, compare with the local Predictor, write `config.out`."""
     if config.snapshot is not None and not config.snapshot.exists():
         raise FileNotFoundError(f"paint: expected a snapshot at {config.snapshot}, found nothing")
-    predictor = Predictor.load(config.serve.checkpoint)
+    predictor = Predictor.load(config.checkpoint)
     held_out = held_out_request(config)
     real = None if config.snapshot is None else snapshot_request(config, predictor)
     dashboard = connect()

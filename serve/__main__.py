@@ -36,7 +36,7 @@ def report(folder: Annotated[Path, typer.Argument(help="what the demonstration w
     print(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
 
 
-add(app, Serve, run, name="run", prog="python -m serve run", summary="Serve a checkpoint over HTTP until Ctrl-C.")
+add(app, Serve, run, name="run", prog="python -m serve run", summary="Serve checkpoints over HTTP until Ctrl-C.")
 
 if __name__ == "__main__":
     app(prog_name="python -m serve")

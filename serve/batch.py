@@ -1,103 +1,117 @@
-"""Requests that share forward passes: whoever comes while the model is busy rides in the next batch.
+"""Jobs that share forward passes: whoever comes while the model is busy rides in the next batch.
 
-Maps of one shape go together, as many as fit in memory. Knows nothing of HTTP or Ray. (`ray.serve.batch` closes a batch
-after a fixed wait, be the model free or not, and an idle model waits too: `benchmarks/serve.py` compares.)
+Knows nothing of HTTP or Ray, and not what a job is. (`ray.serve.batch` closes a batch after a fixed wait, be the model
+free or not, and an idle model waits too: `benchmarks/serve.py` compares.)
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+AnyJob = TypeVar("AnyJob", contravariant=True)
+AnyAnswer = TypeVar("AnyAnswer", covariant=True)
 
-Floats = NDArray[np.float32]
 
+class Queue(Protocol[AnyJob, AnyAnswer]):
+    """Where jobs wait for a model."""
 
-class Predict(Protocol):
-    """What the queue asks of `learn.predict.Predictor`."""
+    @property
+    def sizes(self) -> Mapping[int, int]:
+        """How many batches of each size were answered."""
+        ...
 
-    def __call__(self, maps: Floats, params: Floats, /, *, seed: Sequence[int]) -> Floats:
-        """(B, H, W) maps, (B, p) parameters and B seeds -> (B, C, H, W)."""
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the last batch failed, if it did."""
+        ...
+
+    async def ask(self, job: AnyJob) -> AnyAnswer:
+        """The answer to one job."""
         ...
 
 
-class Job(NamedTuple):
-    """One map (H, W), its parameters (p,) and the seed of its draw."""
+class Batcher(Generic[Job, Answer]):
+    """A queue in front of `work`, which runs in one thread: the event loop stays free, the model is entered once.
 
-    map: Floats
-    params: Floats
-    seed: int
-
-
-class Batcher:
-    """A queue in front of `predict`, which runs in one thread: the event loop stays free, the model is entered once.
-
-    A batch holds at most `max_batch` requests; an idle model waits `wait_s` for it to fill.
+    `work` answers jobs in their order. A batch holds at most `max_batch` jobs; an idle model waits `wait_s` for it to
+    fill.
     """
 
-    def __init__(self, predict: Predict, *, max_batch: int, wait_s: float, max_pixels: int) -> None:
-        self._work = partial(paint_jobs, predict, max_pixels=max_pixels)
-        self._max_batch, self._wait_s = max_batch, wait_s
+    def __init__(
+        self, work: Callable[[Sequence[Job]], Sequence[Answer]], *, max_batch: int, wait_s: float = 0.0
+    ) -> None:
+        self._work, self._max_batch, self._wait_s = work, max_batch, wait_s
         self._lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forward")
-        self._waiting: deque[tuple[Job, asyncio.Future[Floats]]] = deque()
+        self._waiting: deque[tuple[Job, asyncio.Future[Answer]]] = deque()
         self._driver: asyncio.Task[None] | None = None
         self.sizes: Counter[int] = Counter()
-        """How many batches of each size were painted."""
         self.failure: BaseException | None = None
-        """Why the last batch failed, if it did."""
 
-    async def paint(self, map: Floats, params: Floats, seed: int) -> Floats:
-        """(H, W), (p,) and a seed -> (C, H, W); whatever `predict` raises."""
-        answer: asyncio.Future[Floats] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Job(map, params, seed), answer))
+    async def ask(self, job: Job) -> Answer:
+        """The answer to one job; whatever `work` raises."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job, answer))
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
         return await answer
 
     async def _drive(self) -> None:
-        """Paint until nobody waits."""
+        """Work until nobody waits."""
         if len(self._waiting) < self._max_batch:
             await asyncio.sleep(self._wait_s)
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
-            await self._paint([(job, answer) for job, answer in batch if not answer.done()])
+            await self._answer([(job, answer) for job, answer in batch if not answer.done()])
 
-    async def _paint(self, batch: list[tuple[Job, asyncio.Future[Floats]]]) -> None:
-        """Give every request of `batch` its maps, or the error."""
+    async def _answer(self, batch: list[tuple[Job, asyncio.Future[Answer]]]) -> None:
+        """Give every job of `batch` its answer, or the error."""
         if not batch:
             return
         self.sizes[len(batch)] += 1
         work = asyncio.get_running_loop().run_in_executor(self._lane, self._work, [job for job, _ in batch])
-        (painted,) = await asyncio.gather(work, return_exceptions=True)
-        self.failure = painted if isinstance(painted, BaseException) else None
+        (found,) = await asyncio.gather(work, return_exceptions=True)
+        self.failure = found if isinstance(found, BaseException) else None
         for i, (_, answer) in enumerate(batch):
             if answer.done():  # its client went away in the meantime
                 continue
-            if isinstance(painted, BaseException):
-                answer.set_exception(painted)
+            if isinstance(found, BaseException):
+                answer.set_exception(found)
             else:
-                answer.set_result(painted[i])
+                answer.set_result(found[i])
 
 
-def paint_jobs(predict: Predict, jobs: Sequence[Job], *, max_pixels: int) -> list[Floats]:
-    """The painted maps (C, H, W) of each job, in order; a forward pass sees one map or at most `max_pixels` pixels."""
-    painted: dict[int, Floats] = {}
-    for group in groups([job.map.shape for job in jobs], max_pixels):
-        maps = np.stack([jobs[i].map for i in group])  # (B, H, W)
-        params = np.stack([jobs[i].params for i in group])  # (B, p)
-        painted |= zip(group, predict(maps, params, seed=[jobs[i].seed for i in group]), strict=True)
-    return [painted[i] for i in range(len(jobs))]
+async def ask_all(queue: Queue[Job, Answer], jobs: Sequence[Job]) -> list[Answer]:
+    """The answers to all jobs, in order. Where one fails, or who asks goes away, the others are given up."""
+    tasks = [asyncio.ensure_future(queue.ask(job)) for job in jobs]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
-def groups(shapes: Sequence[tuple[int, ...]], max_pixels: int) -> Iterator[list[int]]:
-    """Indices of equal `shapes`, at most `max_pixels` pixels together, or a single one."""
-    for shape in dict.fromkeys(shapes):
-        same = [i for i, other in enumerate(shapes) if other == shape]
-        share = max(1, max_pixels // (shape[0] * shape[1]))
+def in_groups(
+    run: Callable[[Sequence[Job]], Iterable[Answer]],
+    jobs: Sequence[Job],
+    kind: Callable[[Job], Hashable],
+    most: Callable[[Job], int],
+) -> list[Answer]:
+    """The answer to each job, in order, by runs of jobs of one kind, as many as the first of its kind allows."""
+    answers: dict[int, Answer] = {}
+    for group in groups([kind(job) for job in jobs], [most(job) for job in jobs]):
+        answers |= zip(group, run([jobs[i] for i in group]), strict=True)
+    return [answers[i] for i in range(len(jobs))]
+
+
+def groups(kinds: Sequence[Hashable], most: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of equal `kinds`, at most as many together as the first of them allows, or a single one."""
+    for kind in dict.fromkeys(kinds):
+        same = [i for i, other in enumerate(kinds) if other == kind]
+        share = max(1, most[same[0]])
         yield from (same[i : i + share] for i in range(0, len(same), share))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from serve.form import MAX_HEADER, Form
+
 MAGIC = b"\x93NUMPY"
-MAX_HEADER = 1024  # a header of numpy's own is 118 bytes long
 
 _ENTRY = re.compile(
     r"'(descr|fortran_order|shape)'\s*:\s*('[^']*'|\[.*\]|True|False|\((?:\s*\d{1,18}\s*,)*\s*\d{0,18}\s*\))"
@@ -53,14 +54,14 @@ class Header:
         return n
 
 
-def decode(body: bytes, max_side: int) -> NDArray:
-    """The two-dimensional array of real numbers in `body`, a read-only view of it where the byte order allows.
+def decode(body: bytes, form: Form) -> NDArray:
+    """The array of real numbers in `body`, a read-only view of it where the byte order allows.
 
     MalformedNpyError unless `body` is a .npy file; ValueError unless it holds integers or floats of at most 8 bytes
-    in two dimensions of 1 to `max_side`.
+    in a shape of `form`.
     """
     header = read_header(body)
-    refuse_shape(header.shape, max_side)
+    form.refuse(header.shape)
     if len(body) - header.offset != header.n_bytes:
         raise MalformedNpyError(
             f".npy body: expected {header.n_bytes} bytes after the header for shape {header.shape} of {header.dtype}, "
@@ -75,14 +76,6 @@ def encode(array: NDArray) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     return file.getvalue()
-
-
-def refuse_shape(shape: tuple[int, ...], max_side: int) -> None:
-    """ValueError unless `shape` is (rows, columns), each from 1 to `max_side`."""
-    if len(shape) != 2:
-        raise ValueError(f"map: expected two dimensions (rows, columns), got {len(shape)}: shape {shape}")
-    if not all(1 <= side <= max_side for side in shape):
-        raise ValueError(f"map: expected 1 to {max_side} pixels along each side, got shape {shape}")
 
 
 def read_header(body: bytes) -> Header:
@@ -114,5 +107,5 @@ def real_dtype(descr: str) -> np.dtype:
     match = _REAL.fullmatch(descr)
     if match is None:
         kind = "structured" if descr[:1] == "[" else _KINDS.get(descr.lstrip("<>=|")[:1], "other")
-        raise ValueError(f"map: expected integers or floats of at most 8 bytes, got {kind} data ({descr[:60]!r})")
+        raise ValueError(f".npy body: expected integers or floats of at most 8 bytes, got {kind} data ({descr[:60]!r})")
     return np.dtype(descr)

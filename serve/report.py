@@ -21,7 +21,7 @@ from configs.files import replacing
 from learn import curves, figures
 from learn.curves import OURS, PAINTER, Curves
 from learn.figures import Scale, density_scale, difference_scale
-from learn.page import WEB as STYLE
+from learn.page import WEB
 from learn.scores.score import BY_NAME, PRINTED, best
 from learn.table import subject
 from learn.verdicts import verdicts
@@ -29,12 +29,9 @@ from serve.render import WIDE_CURVE_SIZE, curve_panel, map_panel, swatch
 from sim.shards import TARGET_CHANNELS, UNIT
 
 STEPS = {"simulate": "boxes", "produce": "pairs", "train": "painter", "evaluate": "evaluation", "paint": "painted"}
-WEB = Path(__file__).parent / "web"
-
-HELD_OUT, SNAPSHOT = (
-    ("input", "painted", "truth", "local", "simulation", "box_size"),
-    ("input", "painted", "local", "box_size", "name"),
-)
+TEMPLATES = Path(__file__).parent / "web"
+HELD_OUT = ("input", "painted", "truth", "local", "simulation", "box_size")
+SNAPSHOT = ("input", "painted", "local", "box_size", "name")
 HEADLINES = ("power_error_k5", "correlation", "suppression_error")
 
 Arrays = Mapping[str, NDArray]
@@ -87,7 +84,7 @@ def read(folder: Path) -> Findings:
 def page(findings: Findings) -> str:
     """The report as HTML; every name from outside is escaped."""
     environment = Environment(
-        loader=FileSystemLoader([WEB, STYLE]),
+        loader=FileSystemLoader([TEMPLATES, WEB]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,26 +1,16 @@
-"""The words of the HTTP interface: what a request may hold, what an answer holds, how large either may be.
+"""The words of the HTTP interface: what requests may say, what answers say, what models say of themselves.
 
-Knows nothing of HTTP itself, of Ray or of how a map is painted.
+Knows nothing of HTTP itself, of Ray or of how anything is answered. What a request says beside its array is an `Asked`:
+it may stand in the query of an address, or with the array in a JSON body, a `...Request`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from learn.model import MAX_SEED
-from serve.npy import MAX_HEADER, refuse_shape
-
-MAX_PARAMETERS = 256
-JSON_BYTES_PER_PIXEL = 26  # sign, 17 digits, point, exponent, comma and a space
-OVERHEAD = 65536  # keys, names and white space beside the pixels of a JSON body
-
-
-class MalformedJsonError(ValueError):
-    """Bytes that are not JSON."""
 
 
 class Message(BaseModel):
@@ -30,25 +20,107 @@ class Message(BaseModel):
 
 
 Row = Annotated[list[float], FailFast()]
+Rows = Annotated[list[Row], FailFast()]
+Cube = Annotated[list[Rows], FailFast()]
+Steps = Annotated[int | None, Field(ge=1, description="steps of the sampler; the model's own where it is not given")]
+Guidance = Annotated[
+    float | None, Field(ge=0, le=20, description="guidance of the sampler; the model's own where it is not given")
+]
+PixelSize = Annotated[float | None, Field(description="side of a pixel [Mpc/h]; refused where the model has another")]
 
 
-class PaintRequest(Message):
-    """A map to paint."""
+class Asked(Message):
+    """What every request may say."""
 
-    map: Annotated[list[Row], FailFast()] = Field(description="surface density, rows of columns [Msun/h / (Mpc/h)^2]")
     params: dict[str, float] = Field(
         default_factory=dict, description="parameter -> value; the others take their default"
     )
-    pixel_size: float | None = Field(None, description="side of a pixel [Mpc/h]; refused where the model has another")
     seed: int = Field(0, ge=0, lt=MAX_SEED, description="of the draw, where the model has many answers")
 
 
-class PaintAnswer(Message):
+class PaintAsked(Asked):
+    """Beside a map to paint."""
+
+    pixel_size: PixelSize = None
+
+
+class PaintRequest(PaintAsked):
+    """A map to paint."""
+
+    map: Rows = Field(description="surface density, rows of columns [Msun/h / (Mpc/h)^2]")
+
+
+class SampleAsked(Asked):
+    """How samples are drawn."""
+
+    n_samples: int = Field(1, ge=1, description="how many")
+    n_steps: Steps = None
+    guidance: Guidance = None
+
+
+class GenerateRequest(SampleAsked):
+    """Fields to generate, from nothing but parameters."""
+
+
+class HaloAsked(SampleAsked):
+    """Beside the dark matter of a halo."""
+
+    mass: float = Field(gt=0, lt=1e20, description="M200c of the halo [Msun/h]")
+    pixel_size: PixelSize = None
+
+
+class HaloRequest(HaloAsked):
+    """A halo to give baryons to."""
+
+    windows: Cube = Field(
+        description="dark matter around it, windows of rows of columns: mass a fine pixel [Msun/h], the narrowest "
+        "window first, wider ones as means over the area of their pixels"
+    )
+
+
+class CountAsked(Asked):
+    """Beside the density of a box."""
+
+    cell_size: float | None = Field(None, description="side of a cell [Mpc/h]; refused where the model has another")
+
+
+class CountRequest(CountAsked):
+    """A periodic box whose halos are to be drawn."""
+
+    density: Cube = Field(description="of the cells, >= 0, in any unit: the model is shown it over its mean")
+
+
+class Answer(Message):
+    """What every answer says of its numbers."""
+
+    channels: list[str] = Field(description="names of the channels, in order")
+    unit: str = Field(description="unit of every channel")
+
+
+class PaintAnswer(Answer):
     """The painted maps, one a channel."""
 
-    channels: list[str] = Field(description="names of the maps, in order")
-    unit: str = Field(description="unit of every map")
     maps: list[list[list[float]]] = Field(description="channels of rows of columns")
+
+
+class GenerateAnswer(Answer):
+    """The samples."""
+
+    samples: list[list[list[list[float]]]] | list[list[list[list[list[float]]]]] = Field(
+        description="samples of channels of rows of columns, or of planes of them where the model makes cubes"
+    )
+
+
+class HaloAnswer(Answer):
+    """The draws of the components."""
+
+    samples: list[list[list[list[float]]]] = Field(description="samples of channels of rows of columns")
+
+
+class CountAnswer(Answer):
+    """The halos of a draw."""
+
+    counts: list[list[list[list[int]]]] = Field(description="mass bins of planes of rows of columns")
 
 
 class Parameter(Message):
@@ -61,31 +133,70 @@ class Parameter(Message):
 class Model(Message):
     """One model that is served, and what it accepts."""
 
+    path: str = Field(description="where requests are sent")
     name: str = Field(description="the folder it was trained in")
     method: str
     is_stochastic: bool = Field(description="whether another seed gives another answer")
     input_channels: list[str]
-    channels: list[str] = Field(description="names of the painted maps, in order")
-    unit: str = Field(description="unit of the map that goes in and of the maps that come out")
-    pixel_size: float = Field(description="side of a pixel [Mpc/h]")
-    box_size: float = Field(description="side of a training map [Mpc/h]")
+    channels: list[str] = Field(description="names of the channels of an answer, in order")
+    unit: str = Field(description="unit of an answer")
+    pixel_size: float = Field(description="side of a pixel or cell [Mpc/h]")
+    box_size: float = Field(description="side of a training map or box [Mpc/h]")
     depth: float = Field(description="thickness of a training map along the line of sight [Mpc/h]")
-    stride: int = Field(description="each side of a map is a multiple of it")
-    min_pixels: int = Field(description="shortest side of a map")
-    max_pixels: int = Field(description="longest side of a map")
     params: list[Parameter]
     step: int = Field(description="optimiser steps it was trained for")
     commit: str = Field(description="commit of the code that trained it")
 
 
+class PaintModel(Model):
+    """A painter of maps."""
+
+    stride: int = Field(description="each side of a map is a multiple of it")
+    min_pixels: int = Field(description="shortest side of a map")
+    max_pixels: int = Field(description="longest side of a map")
+
+
+class SampleModel(Model):
+    """What is drawn by diffusion."""
+
+    sampler: str = Field(description="how noise becomes a sample")
+    n_steps: int = Field(description="steps of the sampler, unless a request asks for others")
+    guidance: float = Field(description="of the sampler, unless a request asks for another; 1: as learned")
+    max_steps: int = Field(description="most steps a request may ask for")
+    max_samples: int = Field(description="most samples of a request")
+
+
+class GenerateModel(SampleModel):
+    """A generator of fields."""
+
+    shape: list[int] = Field(description="of a sample: channels and sides")
+
+
+class HaloModel(SampleModel):
+    """A model of the baryons of halos."""
+
+    scales: list[float] = Field(description="sides of the windows [Mpc/h], the narrowest first")
+    n_pixels: int = Field(description="pixels along a side of every window")
+
+
+class CountModel(Model):
+    """A model that counts halos in cells."""
+
+    min_cells: int = Field(description="shortest side of a box")
+    max_cells: int = Field(description="longest side of a box")
+
+
+AnyModel = PaintModel | GenerateModel | HaloModel | CountModel
+
+
 class Models(Message):
     """Everything that is served."""
 
-    models: list[Model]
+    models: list[AnyModel]
 
 
 class Health(Message):
-    """The answer of a replica that can paint."""
+    """The answer of a service that is up."""
 
     status: str = "ok"
 
@@ -94,44 +205,3 @@ class Problem(Message):
     """Why a request was refused."""
 
     detail: str
-
-
-def max_bytes_npy(max_side: int) -> int:
-    """The longest .npy body that may hold a map with sides of `max_side`."""
-    return MAX_HEADER + 8 * max_side**2
-
-
-def max_bytes_json(max_side: int) -> int:
-    """The longest JSON body that may hold a map with sides of `max_side`."""
-    return OVERHEAD + JSON_BYTES_PER_PIXEL * max_side**2
-
-
-def parse_request(body: bytes, max_side: int) -> PaintRequest:
-    """The request in a JSON body; MalformedJsonError unless it is JSON, ValueError unless it is a PaintRequest."""
-    refuse_structure(body, max_side)
-    try:
-        return PaintRequest.model_validate_json(body)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "JSON body"
-        failure = MalformedJsonError if problem["type"] == "json_invalid" else ValueError
-        raise failure(f"{where}: {problem['msg']}, got {problem['input']!r:.60}") from None
-
-
-def refuse_structure(body: bytes, max_side: int) -> None:
-    """ValueError where a body has more structure than a request: empty lists take 100 times their bytes once parsed."""
-    for sign, most in ((b"[", max_side + 1), (b"{", 2), (b":", MAX_PARAMETERS), (b",", max_side**2 + MAX_PARAMETERS)):
-        if body.count(sign) > most:
-            raise ValueError(
-                f"JSON body: expected a map of at most {max_side} x {max_side}, got more than {most} {sign!r}"
-            )
-
-
-def as_array(rows: list[list[float]], max_side: int) -> NDArray[np.float64]:
-    """`rows` of equal length as an array of (rows, columns); ValueError otherwise."""
-    n_columns = len(rows[0]) if rows else 0
-    for i_row, row in enumerate(rows):
-        if len(row) != n_columns:
-            raise ValueError(f"map: expected {n_columns} columns in every row, got {len(row)} in row {i_row}")
-    refuse_shape((len(rows), n_columns), max_side)
-    return np.array(rows, dtype=np.float64)

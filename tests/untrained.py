@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from configs import Train
 from learn import checkpoint
 from learn.checkpoint import Meta
+from learn.data import About, Batch
 from learn.methods import METHODS
+from learn.normalize import Normalizer
 from learn.sources import open_source
 from learn.train import fitted
 
@@ -19,9 +22,18 @@ def write_checkpoint(folder: Path, train: Train, **changes: Any) -> Path:
     """The checkpoint of step 7 of a run, with fields of it replaced; raw weights are other than the averaged ones."""
     config = Train.model_validate(train.model_dump() | {"storage": "s3://key:secret@host/bucket"} | changes)
     source = open_source(config.data, "train")
-    normalizer = fitted(config, source, 4)
+    return write_model(folder, config, source.about, fitted(config, source, 4))
+
+
+def write_model_of(folder: Path, config: Train, about: About, batches: Iterable[Batch]) -> Path:
+    """The same without a data set: `batches` are all there is of it."""
+    gaps = config.method.gaps(about.target_channels)
+    return write_model(folder, config, about, Normalizer.fit(batches, offset=config.method.offset, gaps=gaps))
+
+
+def write_model(folder: Path, config: Train, about: About, normalizer: Normalizer) -> Path:
     meta = Meta(
-        **source.about.model_dump(),
+        **about.model_dump(),
         format=checkpoint.FORMAT,
         config=config,
         normalizer=normalizer,
@@ -31,7 +43,7 @@ def write_checkpoint(folder: Path, train: Train, **changes: Any) -> Path:
         metrics={"val/loss": 0.25},
     )
     torch.manual_seed(1)
-    raw, ema = (METHODS[config.method.kind](config, normalizer, source.about).build() for _ in range(2))
+    raw, ema = (METHODS[config.method.kind](config, normalizer, about).build() for _ in range(2))
     for net in (*raw.values(), *ema.values()):
         for x in net.parameters():
             torch.nn.init.normal_(x, std=0.1)

@@ -12,18 +12,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from configs import Serve
-from learn.predict import Predictor
-from serve.batch import Batcher
-from serve.routes import api
+from serve.desk import Desk
+from serve.endpoints import described, load
+from serve.routes import front
 
 
 def application(config: Serve) -> FastAPI:
-    """What a replica of `serve.app` runs."""
-    predictor = Predictor.load(config.checkpoint)
-    batcher = Batcher(
-        predictor, max_batch=config.max_batch, wait_s=config.batch_wait_s, max_pixels=config.max_pixels**2
-    )
-    return api(batcher.paint, predictor, config)
+    """What the replicas of `serve.app` run, in one process."""
+    desks = [Desk.of(load(config, name), own) for name, own in config.endpoints.items()]
+    return front(described(config), desks)
 
 
 def run(config: Serve) -> None:

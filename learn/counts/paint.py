@@ -95,9 +95,14 @@ def read_density(path: Path) -> Density:
         raise ValueError(f"{path}: expected a whole .npy file of numbers, got: {error}") from error
     if values.ndim != 3 or values.dtype.kind not in "fiu" or max(values.shape) > MAX_CELLS:
         raise ValueError(f"{path}: expected numbers (D, H, W) of at most {MAX_CELLS} cells, got {values.shape}")
+    return over_mean(values, str(path))
+
+
+def over_mean(values: NDArray, where: str) -> Density:
+    """A density of any unit over its mean; ValueError names `where` that is no number above 0."""
     mean = values.mean(dtype=np.float64)
     if not (np.isfinite(mean) and mean > 0):
-        raise ValueError(f"{path}: expected a finite density above 0 in the mean, got {mean}")
+        raise ValueError(f"{where}: expected a finite density above 0 in the mean, got {mean}")
     return np.asarray(values / mean, np.float32)
 
 

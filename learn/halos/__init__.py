@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from configs import Diffusion, Profile, Trained
-from learn import checkpoint
+from configs import Profile, Trained
 from learn.halos.profile import MeanProfile
 from learn.halos.sampler import Frame, Sampler
 from learn.halos.trained import HaloSampler, identity
@@ -21,9 +20,7 @@ def frame_of(config: Trained | Profile) -> Frame:
     """What that sampler is shown, without opening it; errors as those of `open_sampler`."""
     if isinstance(config, Profile):
         return MeanProfile.framed(config, HaloSource(config.data, "train"))
-    meta = checkpoint.load_meta(config.folder)
-    if not isinstance(meta.config.method, Diffusion):
-        raise ValueError(f"{config.folder}: expected a method of Diffusion, got {meta.config.method.kind}")
+    meta = HaloSampler.read_meta(config.folder)
     return Frame.of(meta, identity(meta, config.sampling))
 
 

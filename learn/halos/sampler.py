@@ -39,6 +39,11 @@ class Frame:
         return cls(scales_of(about), about.n_pixels, about.depth, names, identity)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of what it is shown."""
+        return (len(self.scales), self.n_pixels, self.n_pixels)
+
+    @property
     def pixel_size(self) -> float:
         """Side of a fine pixel [Mpc/h]."""
         return self.scales[0] / self.n_pixels

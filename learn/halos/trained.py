@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,16 @@ from learn.sources.cutout import MASS
 
 class HaloSampler(FieldSampler):
     """A diffusion model of maps of halos that answers with dark matter, gas and stars."""
+
+    @classmethod
+    def read_meta(cls, folder: Path | str) -> Meta:
+        """As `Model.read_meta`; ValueError too for a model that is not of halos."""
+        meta = super().read_meta(folder)
+        try:
+            Frame.of(meta, identity(meta))
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        return meta
 
     @cached_property
     def frame(self) -> Frame:
@@ -43,15 +54,22 @@ class HaloSampler(FieldSampler):
     ) -> Maps:
         """As `Sampler.sample`."""
         frame, names = self.frame, self.frame.param_names
-        shown = np.concatenate([condition[None], large_scale]) / np.float32(frame.pixel_size**2)
-        expected = (len(frame.scales), frame.n_pixels, frame.n_pixels)
-        if shown.shape != expected or len(params) != len(names):
+        shown = self.shown(np.concatenate([condition[None], large_scale]))
+        if shown.shape != frame.shape or len(params) != len(names):
             got = f"{shown.shape} and {len(params)}"
-            raise ValueError(f"sample: expected maps {expected} and {len(names)} parameters, got {got}")
+            raise ValueError(f"sample: expected maps {frame.shape} and {len(names)} parameters, got {got}")
         known = dict(zip(names, params.tolist(), strict=True)) | {MASS: np.log10(mass)}
         values = np.array([known[name] for name in self.meta.param_names], np.float32)
         answers = self(seeds_of(seed, range(n)), np.tile(values, (n, 1)), np.tile(shown, (n, 1, 1, 1)))
-        return answers * np.float32(frame.pixel_size**2)
+        return self.masses(answers)
+
+    def shown(self, windows: Maps) -> Maps:
+        """Masses a fine pixel [Msun/h] as what the network is shown."""
+        return windows / np.float32(self.frame.pixel_size**2)
+
+    def masses(self, answers: Maps) -> Maps:
+        """What the network answers as masses a fine pixel [Msun/h]."""
+        return answers * np.float32(self.frame.pixel_size**2)
 
 
 def identity(meta: Meta, sampling: Sampling | None = None) -> str:

@@ -35,8 +35,8 @@ def log_likelihood(counts: Tensor, mean: Tensor, dispersion: Tensor | None = Non
 
 
 def quantiles(uniforms: Array, mean: Array, dispersion: Array | None = None) -> Array:
-    """The least count whose cumulative probability reaches each of `uniforms` in [0, 1), shapes alike."""
-    found = np.zeros_like(mean)
+    """The least count whose cumulative probability reaches each of `uniforms` in [0, 1), shapes alike; nan of nan."""
+    found = np.where(np.isnan(mean), np.nan, 0.0)
     alpha = np.zeros_like(mean) if dispersion is None else dispersion
     is_poisson = alpha <= POISSON
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from untrained import write_checkpoint
 
 from configs import Train
 from learn.halo_painter import HaloPainter, tiles
-from learn.model import MAX_SEED
+from learn.model import MAX_SEED, FarError
 from learn.predict import Predictor
 
 Make = Callable[..., Train]
@@ -94,6 +94,14 @@ def test_other_cells_and_seeds_are_refused(painter: HaloPainter) -> None:
         painter.params_from({"mass": 1.0})
     with pytest.raises(ValueError, match="tile: at least 1 cell"):
         painter(box(), tile=0)
+
+
+def test_a_model_without_numbers_is_no_box_without_halos(painter: HaloPainter) -> None:
+    for net in painter._nets.values():
+        for x in net.parameters():
+            torch.nn.init.constant_(x, torch.nan)
+    with pytest.raises(FarError, match="got cells without a count"):
+        painter(box())
 
 
 def test_a_painter_of_maps_is_none_of_halos(toy_train: Train, count_train: Make, tmp_path: Path) -> None:

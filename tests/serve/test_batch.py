@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
-from serve.batch import Batcher, Floats, Job, groups, paint_jobs
+from serve.batch import Batcher, ask_all, groups
+from serve.endpoints.paint import Job, paint_jobs
+from serve.form import Floats
 
 
 def scaled(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
@@ -30,17 +33,17 @@ def test_mixed_shapes_keep_their_order() -> None:
 
 def test_groups_partition_and_bound_pixels() -> None:
     shapes = [(4, 4), (2, 8), (4, 4), (4, 4), (16, 16)]
-    found = list(groups(shapes, 32))
+    found = list(groups(shapes, [32 // (a * b) for a, b in shapes]))
     assert sorted(i for group in found for i in group) == list(range(5))
     assert found == [[0, 2], [3], [1], [4]]
 
 
 async def painted(batcher: Batcher, jobs: list[Job]) -> list[Floats | BaseException]:
-    return await asyncio.gather(*(batcher.paint(*job) for job in jobs), return_exceptions=True)
+    return await asyncio.gather(*(batcher.ask(job) for job in jobs), return_exceptions=True)
 
 
 def batcher(predict=scaled, *, max_batch: int = 4, wait_s: float = 0.0) -> Batcher:
-    return Batcher(predict, max_batch=max_batch, wait_s=wait_s, max_pixels=10**6)
+    return Batcher(partial(paint_jobs, predict, max_pixels=10**6), max_batch=max_batch, wait_s=wait_s)
 
 
 def test_who_waits_together_is_painted_together() -> None:
@@ -60,9 +63,9 @@ def test_who_comes_while_the_model_is_busy_rides_in_the_next_batch() -> None:
         return scaled(maps, params, seed=seed)
 
     async def scenario(subject: Batcher) -> None:
-        first = asyncio.create_task(subject.paint(*job(4, 1)))
+        first = asyncio.create_task(subject.ask(job(4, 1)))
         await asyncio.to_thread(entered.wait, 10)
-        others = [asyncio.create_task(subject.paint(*job(4, i))) for i in range(3)]
+        others = [asyncio.create_task(subject.ask(job(4, i))) for i in range(3)]
         await asyncio.sleep(0)
         leave.set()
         await asyncio.gather(first, *others)
@@ -82,7 +85,7 @@ def test_a_failure_reaches_its_batch_and_no_other() -> None:
         first = await painted(subject, [job(4, 10), job(4, 1)])
         assert [str(answer) for answer in first] == ["out of memory"] * 2
         assert isinstance(subject.failure, RuntimeError)
-        assert np.all((await subject.paint(*job(4, 1))) == 4)
+        assert np.all((await subject.ask(job(4, 1))) == 4)
         assert subject.failure is None
 
     asyncio.run(scenario(batcher(fragile)))
@@ -90,8 +93,8 @@ def test_a_failure_reaches_its_batch_and_no_other() -> None:
 
 def test_who_left_is_not_painted() -> None:
     async def scenario(subject: Batcher) -> None:
-        gone = asyncio.create_task(subject.paint(*job(4, 1)))
-        stays = asyncio.create_task(subject.paint(*job(4, 2)))
+        gone = asyncio.create_task(subject.ask(job(4, 1)))
+        stays = asyncio.create_task(subject.ask(job(4, 2)))
         await asyncio.sleep(0)
         gone.cancel()
         assert np.all(await stays == 8)
@@ -103,9 +106,9 @@ def test_who_left_is_not_painted() -> None:
 
 def test_an_idle_model_waits_for_company_when_told_to() -> None:
     async def scenario(subject: Batcher) -> None:
-        first = asyncio.create_task(subject.paint(*job(4, 1)))
+        first = asyncio.create_task(subject.ask(job(4, 1)))
         await asyncio.sleep(0.01)
-        await asyncio.gather(first, subject.paint(*job(4, 2)))
+        await asyncio.gather(first, subject.ask(job(4, 2)))
 
     subject = batcher(wait_s=0.3)
     asyncio.run(scenario(subject))
@@ -117,3 +120,42 @@ def test_no_batch_is_larger_than_allowed(max_batch: int) -> None:
     subject = batcher(max_batch=max_batch)
     asyncio.run(painted(subject, [job(4, 1) for _ in range(7)]))
     assert max(subject.sizes) == max_batch
+
+
+def test_who_leaves_takes_all_jobs_along() -> None:
+    """A request of many jobs that is given up costs one batch, not all."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
+        entered.set()
+        assert leave.wait(timeout=10)
+        return scaled(maps, params, seed=seed)
+
+    async def scenario(subject: Batcher) -> None:
+        gone = asyncio.create_task(ask_all(subject, [job(4, i) for i in range(12)]))
+        await asyncio.to_thread(entered.wait, 10)
+        gone.cancel()
+        stays = asyncio.create_task(ask_all(subject, [job(4, i) for i in range(3)]))
+        await asyncio.sleep(0.01)
+        leave.set()
+        np.testing.assert_array_equal([one.max() for one in await stays], [0, 4, 8])
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+
+    subject = batcher(slow)
+    asyncio.run(scenario(subject))
+    assert dict(subject.sizes) == {4: 1, 3: 1}
+
+
+def test_one_job_that_fails_gives_up_the_others() -> None:
+    def fragile(maps: Floats, params: Floats, *, seed: Sequence[int]) -> Floats:
+        raise RuntimeError("out of memory")
+
+    async def scenario(subject: Batcher) -> None:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            await ask_all(subject, [job(4, i) for i in range(12)])
+        await asyncio.sleep(0.05)
+
+    subject = batcher(fragile)
+    asyncio.run(scenario(subject))
+    assert subject.sizes.total() <= 2

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serve.npy import MAGIC, MAX_HEADER, MalformedNpyError, decode, encode, read_header
+from serve.form import MAX_HEADER, Form
+from serve.npy import MAGIC, MalformedNpyError, decode, encode, read_header
 
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
+
+
+def form(side: int, n_axes: int = 2) -> Form:
+    return Form("map", ("plane", "row", "column")[-n_axes:], (side,) * n_axes)
 
 
 def saved(array: NDArray) -> bytes:
@@ -29,7 +34,9 @@ def with_header(text: str, data: bytes = bytes(24), version: int = 1) -> bytes:
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "<f8", ">f8", "i1", "u1", ">i2", "<u4", "i8", ">u8"])
 def test_reads_what_numpy_writes(dtype: str, order: str) -> None:
     array = np.asarray(np.arange(12).reshape(3, 4), dtype=dtype, order=order)
-    np.testing.assert_array_equal(decode(saved(array), 4), array, strict=True)
+    np.testing.assert_array_equal(decode(saved(array), form(4)), array, strict=True)
+    cube = array.reshape(2, 2, 3, order=order)
+    np.testing.assert_array_equal(decode(saved(cube), form(4, 3)), cube, strict=True)
 
 
 def test_numpy_reads_what_is_written() -> None:
@@ -47,16 +54,16 @@ def test_numpy_reads_what_is_written() -> None:
         (np.zeros((2, 2), "M8[s]"), "dates"),
         (np.zeros((2, 2), [("a", "f4")]), "structured"),
         (np.array([[None]]), "object"),
-        (np.array(1.0), r"two dimensions \(rows, columns\), got 0"),
+        (np.array(1.0), r"2 axes \(row, column\), got 0"),
         (np.zeros(4), r"got 1: shape \(4,\)"),
         (np.zeros((1, 2, 2)), r"got 3: shape \(1, 2, 2\)"),
-        (np.zeros((0, 4)), r"1 to 8 pixels along each side, got shape \(0, 4\)"),
+        (np.zeros((0, 4)), r"expected at most 8 x 8 \(row, column\), got shape \(0, 4\)"),
         (np.zeros((1, 9)), r"got shape \(1, 9\)"),
     ],
 )
 def test_refuses_what_is_no_map(array: NDArray, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        decode(saved(array), 8)
+        decode(saved(array), form(8))
 
 
 @pytest.mark.parametrize(
@@ -85,13 +92,13 @@ def test_refuses_what_is_no_map(array: NDArray, words: str) -> None:
 )
 def test_refuses_what_is_no_file(body: bytes) -> None:
     with pytest.raises(MalformedNpyError):
-        decode(body, 2**62)
+        decode(body, form(2**62))
 
 
 def test_a_huge_declared_shape_allocates_nothing() -> None:
     body = with_header(HEADER.replace("(2, 3)", f"({10**17}, {10**17})"))
     with pytest.raises(MalformedNpyError, match="got 24"):
-        decode(body, 10**18)
+        decode(body, form(10**18))
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -107,5 +114,5 @@ def test_mutated_files_raise_nothing_but_value_errors() -> None:
         body = original.copy()
         body[rng.integers(0, 128, size=rng.integers(1, 4))] = rng.integers(0, 256, dtype=np.uint8)
         with suppress(ValueError):
-            n_read += decode(body.tobytes()[: rng.integers(120, 193)], 8).ndim == 2
+            n_read += decode(body.tobytes()[: rng.integers(120, 193)], form(8)).ndim == 2
     assert n_read < 100  # most mutations must not look like a file

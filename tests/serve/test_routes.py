@@ -1,303 +1,107 @@
-"""The HTTP interface without Ray: answers equal the Predictor's, refusals are 4xx with words, nothing is a 500."""
+"""The addresses of several endpoints: one place tells of all, and each answers at its own, wherever it is mounted."""
 
 from __future__ import annotations
 
-import io
-import json
-import socket
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from asking import array_of, refusal
+from fastapi import FastAPI
 
-from benchmarks.service.plain import application, listening
-from configs import Serve
-from learn.predict import Predictor
-from serve.batch import Floats
-from serve.routes import JSON, NPY, api
-from serve.schema import max_bytes_json, max_bytes_npy
+from benchmarks.service.plain import application
+from configs import Serve, ServeCounts, ServeSamples
+from learn.sampler import Sampler, seeds_of
+from serve.desk import Desk
+from serve.endpoints import ENDPOINTS, described, load
+from serve.routes import api, front
 
-MAX_PIXELS = 64
-ROWS = b"[[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]"
-
-
-@pytest.fixture(scope="module")
-def predictor(checkpoint: Path) -> Predictor:
-    return Predictor.load(checkpoint)
+PATHS = ["/v1/paint", "/v1/generate", "/v1/halos", "/v1/counts"]
 
 
 @pytest.fixture(scope="module")
-def client(checkpoint: Path) -> Iterator[httpx.Client]:
-    app = application(Serve(checkpoint=checkpoint, max_pixels=MAX_PIXELS))
-    with listening(app) as url, httpx.Client(base_url=url, timeout=10) as client:
-        yield client
+def config(checkpoint: Path, field_checkpoint: Path, halo_checkpoint: Path, count_checkpoint: Path) -> Serve:
+    return Serve(
+        checkpoint=checkpoint,
+        generate=ServeSamples(checkpoint=field_checkpoint),
+        halos=ServeSamples(checkpoint=halo_checkpoint),
+        counts=ServeCounts(checkpoint=count_checkpoint),
+    )
 
 
-def density(shape: tuple[int, ...] = (8, 16), dtype: str = "f4") -> NDArray:
-    return (1e12 * np.random.default_rng(0).random(shape)).astype(dtype)
+def asked(app: FastAPI, method: str, path: str, root_path: str = "", **told: object) -> httpx.Response:
+    """What an application that is mounted at `root_path` answers."""
+
+    async def answer() -> httpx.Response:
+        transport = httpx.ASGITransport(app, root_path=root_path)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **told)
+
+    return asyncio.run(answer())
 
 
-def npy(array: NDArray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=True)
-    return file.getvalue()
+def test_one_place_tells_of_all(config: Serve) -> None:
+    app = front(described(config), [])
+    models = asked(app, "GET", "/v1/models").json()["models"]
+    assert [one["path"] for one in models] == PATHS == [one.route.path for one in ENDPOINTS.values()]
+    assert [one["method"] for one in models] == ["regression", "diffusion", "diffusion", "counts"]
+    paths = asked(app, "GET", "/openapi.json").json()["paths"]
+    assert set(paths) == {"/healthz", "/v1/models", *PATHS}
+    assert len({paths[path]["post"]["operationId"] for path in PATHS}) == 4
+    assert asked(app, "GET", "/docs").status_code == 200
+    assert asked(app, "GET", "/healthz").json() == {"status": "ok"}
 
 
-def post(client: httpx.Client, body: bytes, kind: str = NPY, headers: dict[str, str] | None = None, **query: object):
-    return client.post("/v1/paint", content=body, headers={"Content-Type": kind} | (headers or {}), params=query)
+def test_what_is_answered_elsewhere_is_not_up_yet_here(config: Serve) -> None:
+    app = front(described(config), [])
+    for path in PATHS:
+        answer = asked(app, "POST", path)
+        assert f"{path}: not up yet" in refusal(answer, 503)
+        assert answer.headers["retry-after"] == "1"
 
 
-def array_of(answer: httpx.Response) -> NDArray:
-    assert answer.status_code == 200, answer.text
-    return np.load(io.BytesIO(answer.content), allow_pickle=False)
+def test_an_endpoint_answers_its_whole_path_behind_a_prefix(config: Serve, field_checkpoint: Path) -> None:
+    app = api(Desk.of(load(config, "generate"), config.endpoints["generate"]))
+    answer = asked(app, "POST", "/v1/generate", "/v1/generate", params={"seed": 3})
+    np.testing.assert_array_equal(array_of(answer), Sampler.load(field_checkpoint)(seeds_of(3, range(1))))
+    for path in ("/docs", "/openapi.json", "/v1/models", "/v1/generate/docs", "/v1/paint"):
+        assert asked(app, "GET", path, "/v1/generate").status_code == 404
+    assert asked(app, "GET", "/v1/generate").status_code == 405
 
 
-def refusal(answer: httpx.Response, code: int) -> str:
-    assert answer.status_code == code, answer.text
-    assert answer.headers["content-type"] == JSON
-    assert list(answer.json()) == ["detail"]
-    return answer.json()["detail"]
+def test_all_live_side_by_side(config: Serve) -> None:
+    app = application(config)
+    assert asked(app, "POST", "/v1/generate").status_code == 200
+    assert refusal(asked(app, "POST", "/v1/halos"), 415)
+    assert refusal(asked(app, "POST", "/v1/counts"), 415)
+    assert refusal(asked(app, "POST", "/v1/paint"), 415)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8", "<i8", ">u8", "f2", "u1"])
-def test_npy_in_npy_out(client: httpx.Client, predictor: Predictor, dtype: str, order: str) -> None:
-    array = np.asarray(density((8, 16), "f8") / (1e12 / 100), dtype=dtype, order=order)
-    answer = post(client, npy(array), omega_m=0.31, pixel_size=0.2501)
-    expected = predictor(array[None].astype("f4"), predictor.params_from({"omega_m": 0.31})[None])[0]
-    np.testing.assert_array_equal(array_of(answer), expected, strict=True)
-    assert answer.headers["content-type"] == NPY
-    assert answer.headers["darkglass-channels"] == "total,gas,stars"
-    assert answer.headers["darkglass-unit"] == predictor.meta.unit
+WRONG: dict[str, tuple[Callable[[Serve], Path], str]] = {
+    "checkpoint": (lambda config: config.generate.checkpoint, "expected a method of Painting, got diffusion"),
+    "generate": (lambda config: config.checkpoint, "expected a method of Diffusion, got regression"),
+    "generate ": (lambda config: config.halos.checkpoint, "expected a model without inputs, got one of dmo, dmo_8"),
+    "halos": (lambda config: config.generate.checkpoint, "expected one of dark_matter, gas, stars"),
+    "halos ": (lambda config: config.counts.checkpoint, "expected a method of Diffusion, got counts"),
+    "counts": (lambda config: config.checkpoint, "expected a method of HaloPainting, got regression"),
+}
 
 
-def test_json_in_json_out(client: httpx.Client, predictor: Predictor) -> None:
-    asked = {"map": density().tolist(), "params": {"sigma8": 0.9}, "pixel_size": 0.25}
-    answer = post(client, json.dumps(asked).encode(), "application/json; charset=utf-8")
-    expected = predictor(density()[None], predictor.params_from({"sigma8": 0.9})[None])[0]
-    assert answer.json()["channels"] == ["total", "gas", "stars"]
-    assert answer.json()["unit"] == predictor.meta.unit
-    np.testing.assert_array_equal(np.float32(answer.json()["maps"]), expected, strict=True)
+@pytest.mark.parametrize("name", WRONG)
+def test_a_checkpoint_of_another_family_is_refused_by_name(config: Serve, name: str) -> None:
+    choose, words = WRONG[name]
+    folder = choose(config)
+    value = folder if name == "checkpoint" else {"checkpoint": folder}
+    with pytest.raises(ValueError, match=words) as error:
+        described(Serve.model_validate({name.strip(): value}))
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("kind", "accept", "expected"),
-    [
-        (NPY, "*/*", NPY),
-        (NPY, "application/json", JSON),
-        (NPY, "text/html, application/json;q=0.9", JSON),
-        (NPY, "image/png", NPY),
-        ("application/octet-stream", "*/*", NPY),
-        (JSON, "*/*", JSON),
-        (JSON, "application/octet-stream", NPY),
-        (JSON, "application/x-npy, application/json", NPY),
-    ],
-)
-def test_accept_chooses_the_answer(client: httpx.Client, kind: str, accept: str, expected: str) -> None:
-    body = json.dumps({"map": density().tolist()}).encode() if kind == JSON else npy(density())
-    answer = post(client, body, kind, {"Accept": accept})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, expected)
-
-
-def with_pixel(value: float, dtype: str = "f4") -> bytes:
-    array = density(dtype=dtype)
-    array[3, 5] = value
-    array[7, 1] = value
-    return npy(array)
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "words"),
-    [
-        (b"", 400, "expected to begin with"),
-        (b"hello", 400, "expected to begin with"),
-        (npy(density())[:-1], 400, "expected 512 bytes after the header"),
-        (npy(density()) + b"x", 400, "got 513"),
-        (npy(np.array([[None]])), 422, "object"),
-        (npy(np.ones((4, 4), "c16")), 422, "complex"),
-        (npy(np.ones((4, 4), bool)), 422, "bool"),
-        (npy(np.array([["a"]])), 422, "text"),
-        (npy(np.ones(4)), 422, "shape (4,)"),
-        (npy(np.ones((2, 4, 4))), 422, "shape (2, 4, 4)"),
-        (npy(np.ones((0, 4))), 422, "shape (0, 4)"),
-        (npy(np.ones((2, MAX_PIXELS + 2))), 422, "shape (2, 66)"),
-        (npy(np.ones((4, 5), "f4")), 422, "divisible by 2"),
-        (npy(np.ones((2, 64), "f4")), 422, "at least 4 pixels"),
-        (with_pixel(np.nan), 422, "got 2 others, the first nan at row 3, column 5"),
-        (with_pixel(np.inf), 422, "got 2 others, the first inf at row 3, column 5"),
-        (with_pixel(1e300, "f8"), 422, "the first 1e+300 at row 3, column 5"),
-        (with_pixel(-1.0), 422, ">= 0"),
-        (npy(np.zeros((4, 4), "f4")), 422, "some mass"),
-    ],
-)
-def test_npy_bodies_are_refused_in_words(client: httpx.Client, body: bytes, code: int, words: str) -> None:
-    assert words in refusal(post(client, body), code)
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("omega_x=1", "any of omega_m, omega_b, sigma8, log10_m_c; got omega_x"),
-        ("omega_m=fish", "omega_m: expected a number, got 'fish'"),
-        ("omega_m=", "omega_m: expected a number"),
-        ("omega_m=nan", "omega_m: expected a finite number"),
-        ("omega_m=1e300", "omega_m: expected a finite number"),
-        ("omega_m=.3&omega_m=.3", "omega_m: expected one value, got two"),
-        ("omega_m=0", "non-finite pixels of gas"),
-        ("pixel_size=.26", "pixel_size: expected 0.25 Mpc/h"),
-        ("pixel_size=nan", "pixel_size: expected 0.25 Mpc/h"),
-        ("pixel_size=-inf", "pixel_size: expected 0.25 Mpc/h"),
-    ],
-)
-def test_parameters_are_refused_in_words(client: httpx.Client, query: str, words: str) -> None:
-    answer = client.post(f"/v1/paint?{query}", content=npy(density()), headers={"Content-Type": NPY})
-    assert words in refusal(answer, 422)
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "words"),
-    [
-        (b"{", 400, "JSON body: Invalid JSON"),
-        (b"{}", 422, "map: Field required"),
-        (b'{"map": [[1, 2], [3]]}', 422, "got 1 in row 1"),
-        (b'{"map": [[1, NaN], [3, 4]]}', 422, "the first nan at row 0, column 1"),
-        (b'{"map": [[1, 1e999], [3, 4]]}', 422, "the first inf at row 0, column 1"),
-        (b'{"map": [[1, 1, 1, 1], [1, 1, 1, -1], [1, 1, 1, 1], [1, 1, 1, 1]]}', 422, ">= 0"),
-        (b'{"map": [[1, 2], [3, 4]]}', 422, "at least 4 pixels along each side, got 2 x 2"),
-        (
-            b'{"map": %s, "params": {"omega_x": 1}}' % ROWS,
-            422,
-            "got omega_x",
-        ),
-        (
-            b'{"map": %s, "params": {"omega_m": 1e300}}' % ROWS,
-            422,
-            "omega_m: expected a finite number",
-        ),
-        (
-            b'{"map": %s, "params": {"omega_m": 0}}' % ROWS,
-            422,
-            "non-finite pixels of gas",
-        ),
-        (
-            b'{"map": %s, "pixel_size": 0.3}' % ROWS,
-            422,
-            "pixel_size: expected 0.25",
-        ),
-        (b'{"map": ' + b"[" * 5000, 422, "expected a map of at most 64 x 64"),
-    ],
-)
-def test_json_bodies_are_refused_in_words(client: httpx.Client, body: bytes, code: int, words: str) -> None:
-    assert words in refusal(post(client, body, JSON), code)
-
-
-def test_json_takes_no_query(client: httpx.Client) -> None:
-    answer = post(client, json.dumps({"map": density().tolist()}).encode(), JSON, omega_m=0.3)
-    assert "in the JSON body, got 'omega_m' in the query" in refusal(answer, 422)
-
-
-@pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
-)
-def test_other_content_types_are_415(client: httpx.Client, kind: str) -> None:
-    assert "expected application/x-npy or" in refusal(post(client, npy(density()), kind), 415)
-
-
-def test_compressed_bodies_are_415(client: httpx.Client) -> None:
-    assert "gzip" in refusal(post(client, b"x", NPY, {"Content-Encoding": "gzip"}), 415)
-
-
-@pytest.mark.parametrize(("kind", "limit"), [(NPY, max_bytes_npy(MAX_PIXELS)), (JSON, max_bytes_json(MAX_PIXELS))])
-def test_long_bodies_are_413_whether_declared_or_not(client: httpx.Client, kind: str, limit: int) -> None:
-    def in_pieces(n_bytes: int) -> Iterator[bytes]:
-        for begin in range(0, n_bytes, 1000):
-            yield bytes(min(1000, n_bytes - begin))
-
-    assert str(limit) in refusal(post(client, bytes(limit + 1), kind), 413)
-    assert str(limit) in refusal(post(client, in_pieces(limit + 1), kind), 413)
-    assert post(client, bytes(limit), kind).status_code != 413
-    assert post(client, in_pieces(limit), kind).status_code != 413
-
-
-def test_a_declared_length_is_refused_before_a_byte_is_sent(client: httpx.Client) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
-        head = f"POST /v1/paint HTTP/1.1\r\nHost: x\r\nContent-Type: {NPY}\r\nContent-Length: {10**15}\r\n\r\n"
-        connection.sendall(head.encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 413")
-
-
-def test_an_upload_that_is_broken_off_harms_nobody(client: httpx.Client) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as connection:
-        connection.sendall(
-            f"POST /v1/paint HTTP/1.1\r\nHost: x\r\nContent-Type: {NPY}\r\nContent-Length: 99\r\n\r\nx".encode()
-        )
-    assert client.get("/healthz").status_code == 200
-
-
-def test_mutated_bodies_are_never_a_500(client: httpx.Client) -> None:
-    rng = np.random.default_rng(0)
-    for original, kind in (
-        (npy(density()), NPY),
-        (b'{"map": %s, "params": {"omega_m": 0.7}}' % ROWS, JSON),
-    ):
-        for _ in range(200):
-            body = np.frombuffer(original, np.uint8).copy()
-            body[rng.integers(0, min(len(body), 128), size=2)] = rng.integers(0, 256, size=2, dtype=np.uint8)
-            answer = post(client, body.tobytes()[: rng.integers(len(body) // 2, len(body) + 1)], kind)
-            assert answer.status_code in (200, 400, 422), body.tobytes()
-
-
-@pytest.mark.parametrize("kind", [NPY, JSON])
-def test_a_seed_is_a_draw(drawing_checkpoint: Path, kind: str) -> None:
-    predictor = Predictor.load(drawing_checkpoint)
-    expected = predictor(np.stack([density()] * 3), seed=[5, 0, 6])
-    assert not np.allclose(expected[0], expected[2], rtol=1e-3)
-    with listening(application(Serve(checkpoint=drawing_checkpoint))) as url, httpx.Client(base_url=url) as client:
-        assert client.get("/v1/models").json()["models"][0]["is_stochastic"]
-        for answer, seed in zip(expected, (5, None, 6), strict=True):
-            asked = {} if seed is None else {"seed": seed}
-            if kind == NPY:
-                got = array_of(post(client, npy(density()), **asked))
-            else:
-                body = json.dumps({"map": density().tolist(), **asked}).encode()
-                got = np.array(post(client, body, JSON).json()["maps"], np.float32)
-            np.testing.assert_array_equal(got, answer)
-
-
-@pytest.mark.parametrize("seed", [-1, 0.5, 2**40])
-def test_a_seed_is_a_whole_number(client: httpx.Client, seed: float) -> None:
-    assert "seed" in refusal(post(client, npy(density()), seed=seed), 422)
-    body = json.dumps({"map": density().tolist(), "seed": seed}).encode()
-    assert "seed" in refusal(post(client, body, JSON), 422)
-
-
-def test_models_say_what_they_accept(client: httpx.Client, predictor: Predictor) -> None:
-    (model,) = client.get("/v1/models").json()["models"]
-    assert model["channels"] == ["total", "gas", "stars"]
-    assert not model["is_stochastic"]
-    assert model["stride"] == predictor.stride
-    assert model["max_pixels"] == MAX_PIXELS
-    assert model["pixel_size"] == 0.25
-    assert model["params"][0] == {"name": "omega_m", "default": 0.3}
-    assert model["commit"] == "untrained"
-
-
-def test_health_and_documentation(client: httpx.Client) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/docs").status_code == 200
-    paint = client.get("/openapi.json").json()["paths"]["/v1/paint"]["post"]
-    assert [parameter["name"] for parameter in paint["parameters"]][-3:] == ["log10_m_c", "pixel_size", "seed"]
-    assert set(paint["requestBody"]["content"]) == {NPY, "application/octet-stream", JSON}
-    assert set(paint["responses"]) == {"200", "400", "413", "415", "422", "503"}
-    assert client.get("/v1/paint").status_code == 405
-
-
-def test_a_failed_forward_pass_is_a_bug_and_a_500(predictor: Predictor, checkpoint: Path) -> None:
-    async def broken(map: Floats, params: Floats, seed: int) -> Floats:
-        raise ValueError("a bug, not what a user wrote")
-
-    with listening(api(broken, predictor, Serve(checkpoint=checkpoint))) as url, httpx.Client(base_url=url) as client:
-        assert post(client, npy(density())).status_code == 500
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    for name in ("generate", "halos", "counts"):
+        with pytest.raises(FileNotFoundError, match=r"expected a checkpoint, found no meta\.json"):
+            described(Serve.model_validate({name: {"checkpoint": tmp_path}}))
