@@ -88,6 +88,5 @@ def profiles(source: Source, frame: Frame, edges: Array) -> Iterator[tuple[float
 
 def log_radii(mass: float, frame: Frame) -> Array:
     """log10 of the distance of each pixel (P, P) from the centre of a halo, over its radius."""
-    along = (np.arange(frame.n_pixels) + 0.5 - frame.n_pixels / 2) * frame.pixel_size
     radius = float(sphere_radius(np.array([mass]), PeriodicBox(frame.depth, 0.0))[0])
-    return np.asarray(np.log10(np.maximum(np.hypot(along[:, None], along), 1e-3 * frame.pixel_size) / radius))
+    return np.asarray(np.log10(np.maximum(frame.distance, 1e-3 * frame.pixel_size) / radius))

@@ -43,9 +43,20 @@ class Frame:
         """Side of a fine pixel [Mpc/h]."""
         return self.scales[0] / self.n_pixels
 
+    @property
+    def distance(self) -> NDArray[np.float64]:
+        """Of every fine pixel (P, P) from the middle [Mpc/h]."""
+        return distances(self.n_pixels, self.pixel_size)
+
     def windows(self, box_size: float, n_scales: int | None = None) -> Windows:
         """The windows, or the first `n_scales` of them, in a box of that side; ValueError where they do not fit."""
         return Windows(self.scales[:n_scales], self.n_pixels, box_size)
+
+
+def distances(n_pixels: int, pixel_size: float) -> NDArray[np.float64]:
+    """Of the pixels of a map (n_pixels, n_pixels) from its middle, in the unit of pixel_size."""
+    along = (np.arange(n_pixels) + 0.5 - n_pixels / 2) * pixel_size
+    return np.asarray(np.hypot(along[:, None], along))
 
 
 class Sampler(Protocol):
