@@ -46,8 +46,10 @@ class CountLikelihood(HaloPainting):
     """Halos drawn cell by cell from a distribution whose parameters the network gives."""
 
     kind: Literal["counts"] = "counts"
-    likelihood: Literal["negative_binomial", "poisson"] = Field(
-        "negative_binomial", description="poisson: as negative_binomial with no dispersion beyond the mean"
+    likelihood: Literal["negative_binomial", "poisson", "occupation"] = Field(
+        "negative_binomial",
+        description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo or none, and "
+        "a negative binomial number of further ones, which may scatter less than Poisson",
     )
 
 
