@@ -66,6 +66,19 @@ class MeanProfile:
         one = (condition * share).astype(np.float32)
         return np.broadcast_to(one, (n, *one.shape))
 
+    def sample_each(
+        self,
+        condition: Maps,
+        large_scale: Maps,
+        params: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        seeds: NDArray[np.int64],
+        n: int,
+    ) -> Maps:
+        """As `Sampler.sample_each`."""
+        rows = zip(condition, large_scale, params, mass.tolist(), seeds.tolist(), strict=True)
+        return np.stack([self.sample(*row, n) for row in rows])
+
     def share(self, mass: float, at: Array) -> Array:
         """Share of each channel at log10 radii (...), (3, ...): that of the nearest mass, linear in log radius."""
         shares = self.shares[int(np.argmin(abs(self.log_masses - np.log10(mass))))]

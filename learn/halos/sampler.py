@@ -73,3 +73,15 @@ class Sampler(Protocol):
         params (p,) are the values of `frame.param_names`, mass is M200c [Msun/h]; seed from 0 below 2^40.
         """
         ...
+
+    def sample_each(
+        self,
+        condition: Maps,
+        large_scale: Maps,
+        params: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        seeds: NDArray[np.int64],
+        n: int,
+    ) -> Maps:
+        """As `sample` for h halos at once, rows of each argument: (h, n, 3, P, P)."""
+        ...
