@@ -1,6 +1,6 @@
 """What to run: YAML files, the models they must satisfy, and the one way to read them."""
 
-from configs.bind import Bind, CamelsBox, OwnBox, Profile, SnapshotBox, Trained
+from configs.bind import Bind, CamelsBox, OwnBox, PastedBoxes, Profile, SnapshotBox, Trained
 from configs.count_evaluation import EvaluateCounts
 from configs.counting import CataloguedBox, CataloguedHalos, Counts, FoundHalos
 from configs.cutouts import Camels, Cutouts, OwnBoxes
@@ -76,6 +76,7 @@ __all__ = [
     "PairShards",
     "Pairs",
     "Parted",
+    "PastedBoxes",
     "Patched",
     "Profile",
     "Regression",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -53,20 +54,9 @@ class Profile(Frozen):
     n_radii: int = Field(24, ge=2, le=256, description="bins of the logarithm of radius over R200c, .03 to 6")
 
 
-class Bind(Frozen):
-    """Baryons for the halos of a whole box."""
+class Pasting(Frozen):
+    """Which halos of a box are given baryons, how often, and how they are pasted back into its maps."""
 
-    source: Annotated[OwnBox | CamelsBox | SnapshotBox, Field(discriminator="kind")] = Field(
-        description="the box, and its truth where there is one"
-    )
-    catalog: Location | None = Field(
-        None, description="SubFind HDF5, a Rockstar list, .csv or CompaSO; None: the halos of the source, or our finder"
-    )
-    sampler: Annotated[Trained | Profile, Field(discriminator="kind")] = Field(description="what gives the baryons")
-    parameters: dict[str, float] = Field(
-        default_factory=dict, description="what the box does not say of itself, or is to be taken for, by name"
-    )
-    out: Location = Field(description="folder of maps, halos.csv, spectra.csv, summary.json and the figures")
     min_mass: float = Field(1e13, gt=0, description="smallest M200c of a halo [Msun/h]")
     n_realizations: int = Field(10, ge=1, le=1000, description="samples of every halo")
     axes: tuple[Literal[0, 1, 2], ...] = Field((0, 1, 2), min_length=1, description="lines of sight")
@@ -95,3 +85,38 @@ class Bind(Frozen):
         if len(set(self.axes)) < len(self.axes):
             raise ValueError(f"axes: each once, got {self.axes}")
         return self
+
+
+class Bind(Pasting):
+    """Baryons for the halos of a whole box."""
+
+    source: Annotated[OwnBox | CamelsBox | SnapshotBox, Field(discriminator="kind")] = Field(
+        description="the box, and its truth where there is one"
+    )
+    catalog: Location | None = Field(
+        None, description="SubFind HDF5, a Rockstar list, .csv or CompaSO; None: the halos of the source, or our finder"
+    )
+    sampler: Annotated[Trained | Profile, Field(discriminator="kind")] = Field(description="what gives the baryons")
+    parameters: dict[str, float] = Field(
+        default_factory=dict, description="what the box does not say of itself, or is to be taken for, by name"
+    )
+    out: Location = Field(description="folder of maps, halos.csv, spectra.csv, summary.json and the figures")
+
+
+class PastedBoxes(Pasting):
+    """Whole boxes of a set of halos, whose maps with the halos of a model pasted in are judged."""
+
+    source: Annotated[OwnBoxes | Camels, Field(discriminator="kind")] = Field(
+        description="where the simulations of the set came from"
+    )
+    n_boxes: int | None = Field(None, ge=1, description="how many simulations of the split; None: all")
+    n_realizations: int = Field(1, ge=1, le=1000, description="samples of every halo")
+    axes: tuple[Literal[0, 1, 2], ...] = Field((0,), min_length=1, description="lines of sight")
+    npy: bool = Field(False, description="write the pasted maps as .npy as well")
+
+    def of(self, simulation: str, sampler: Trained | Profile, out: Path) -> Bind:
+        """One of the boxes, bound by a sampler in the folder `out`."""
+        kind = OwnBox if isinstance(self.source, OwnBoxes) else CamelsBox
+        content = {name: getattr(self.source, name) for name in type(self.source).model_fields}
+        told = {name: getattr(self, name) for name in Pasting.model_fields}
+        return Bind(source=kind(**content, simulation=simulation), sampler=sampler, out=out, **told)

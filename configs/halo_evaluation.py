@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from configs.bind import PastedBoxes
 from configs.diffusion import Sampling
 from configs.frozen import Frozen, Location
 from configs.maps import HaloCutouts
@@ -27,6 +28,9 @@ class EvaluateHalos(Frozen):
     )
     n_radii: int = Field(12, ge=4, le=64, description="bins of the logarithm of radius over R200c, .1 to 4")
     n_masses: int = Field(4, ge=1, le=64, description="bins of halo mass of the mean profile, which is the baseline")
+    boxes: PastedBoxes | None = Field(
+        None, description="whole boxes of the split with their halos pasted in, whose P(k) is judged; None: none"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the draws")
 
     @model_validator(mode="after")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -25,17 +24,13 @@ EQUAL_MASSES = 1e-4
 
 @dataclass(frozen=True)
 class HostBox:
-    """The halos to be cut out of `dmo`, the truth `hydro` by species where there is one, and parameters by name.
-
-    `identity` tells the box from another, by hash.
-    """
+    """The halos to be cut out of `dmo`, the truth `hydro` by species where there is one, and parameters by name."""
 
     name: str
     halos: Halos
     dmo: Blocks
     hydro: Mapping[str, Blocks]
     params: Mapping[str, float]
-    identity: str
 
     @property
     def box_size(self) -> float:
@@ -63,10 +58,8 @@ def load(config: Bind) -> HostBox:
     found = paired.load(source.simulation, wanted)
     params = {own_name(name): float(value) for name, value in zip(found.param_names, found.params, strict=True)}
     listed = found.halos if config.catalog is None else _listed(config, found.halos, params.get("omega_m"))
-    identity = paired.source_hash(source.simulation, wanted)
-    return HostBox(
-        source.simulation, listed, found.dmo, found.hydro, _told(params, found.halos.redshift, config), identity
-    )
+    told = _told(params, found.halos.redshift, config)
+    return HostBox(source.simulation, listed, found.dmo, found.hydro, told)
 
 
 def cutouts_of(config: Bind) -> Cutouts:
@@ -92,7 +85,7 @@ def _of_snapshot(source: SnapshotBox, config: Bind) -> HostBox:
     told = _told(params, dmo.redshift, config)
     listed = _found(dmo, source, config)
     hydro = {} if source.hydro is None else _hydro(source, dmo)
-    return HostBox(source.path.name, listed, blocks, hydro, told, _stamp(source.path))
+    return HostBox(source.path.name, listed, blocks, hydro, told)
 
 
 def _hydro(source: SnapshotBox, dmo: Tracers) -> dict[str, Blocks]:
@@ -133,9 +126,3 @@ def _found(dmo: Tracers, source: SnapshotBox, config: Bind) -> Halos:
 def _told(params: Mapping[str, float], redshift: float, config: Bind) -> dict[str, float]:
     """What the box says, and what the configuration says instead or besides."""
     return {**params, "redshift": redshift, **config.parameters}
-
-
-def _stamp(path: Path) -> str:
-    """Of a snapshot: its name, and the names and sizes of its files."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return ",".join([path.name, *(f"{file.name} {file.stat().st_size}" for file in files if file.is_file())])

@@ -144,8 +144,7 @@ def is_made(work: Work) -> bool:
 def make(work: Work, sampler: Trained | Profile) -> int:
     """Sample every halo of `work` and keep the draws; how many there are. RuntimeError for one that is no mass."""
     source = opened(sampler)
-    columns = (work.condition, work.large_scale, work.params, work.mass, work.seeds)
-    draws = np.stack([source.sample(a, b, c, float(m), int(s), work.n) for a, b, c, m, s in zip(*columns, strict=True)])
+    draws = source.sample_each(work.condition, work.large_scale, work.params, work.mass, work.seeds, work.n)
     if draws.shape != work.shape or not (np.isfinite(draws).all() and draws.min() >= 0):
         raise RuntimeError(f"{work.path.name}: expected masses >= 0 of shape {work.shape}, got others, {draws.shape}")
     with replacing(work.path) as temporary, h5py.File(temporary, "w") as file:

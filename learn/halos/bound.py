@@ -22,7 +22,8 @@ from configs import provenance
 from configs.files import replacing
 from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map, error_axis, wavenumber_axis
 from learn.halos.bind import Job
-from learn.halos.pasted import BOUND, CHANNELS, DMO, PASTED, TRUTH, Measured
+from learn.halos.measures import CHANNELS
+from learn.halos.pasted import BOUND, DMO, PASTED, TRUTH, Measured
 from learn.portfolio import png
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from configs import EvaluateHalos, Profile, provenance
 from configs.files import replacing
 from learn.data import Batch
-from learn.halos import HaloSampler, MeanProfile, page
+from learn.halos import HaloSampler, Sampler, boxes, page
+from learn.halos.bind import opened
+from learn.halos.boxes import JudgedBox
 from learn.halos.measures import CHANNELS, QUANTITIES, Measures, Ruler, places, with_total
-from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, goals, rows
+from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, THEIRS, by_mass, goals, rows
+from learn.portfolio import png
 from learn.sources import HaloSource
 from learn.sources.cutout import MASS
 from sim.halo_list import PeriodicBox, sphere_radius
@@ -40,6 +43,7 @@ class Judged:
     drawn: dict[str, list[Measures]] = field(default_factory=lambda: {MODEL: [], MODEL_MEAN: [], BASELINE: []})
     counts: list[Array] = field(default_factory=list)
     sample: dict[str, Array] = field(default_factory=dict)
+    boxes: list[JudgedBox] = field(default_factory=list)
 
     def lowest(self) -> float:
         """The smallest pixel of any draw of the model."""
@@ -52,7 +56,7 @@ class Bench:
 
     config: EvaluateHalos
     model: HaloSampler
-    baseline: MeanProfile
+    baseline: Sampler
     level: Array
     redshift: float
 
@@ -61,24 +65,34 @@ class Bench:
         frame = self.model.frame
         box = PeriodicBox(frame.depth, self.redshift, params.get("omega_m"))
         radius = float(sphere_radius(np.array([10 ** params[MASS]]), box)[0])
-        return Ruler(frame.n_pixels, frame.pixel_size, radius, self.config.n_radii)
+        return Ruler(frame.n_pixels, frame.pixel_size, radius, self.config.n_radii, params[MASS])
 
 
-def evaluate(config: EvaluateHalos) -> dict[str, Any]:
+def evaluate(config: EvaluateHalos, known: Sequence[JudgedBox] | None = None) -> dict[str, Any]:
     """Judge, write everything to `config.out` and return what metrics.json holds; a line is printed a simulation.
 
-    ValueError for a split without samples, or a model of other maps.
+    `known` are the boxes of `config.boxes` where they were judged before. ValueError for a split without samples, a
+    model of other maps, or boxes of other simulations.
     """
     source = HaloSource(config.data, config.split)
     model = HaloSampler.load(config.checkpoint, config.device, sampling=config.sampler)
     refuse_other_maps(config, source, model)
+    names = boxes.names(config)
     profile = Profile(kind="mean_profile", data=config.data, n_masses=config.n_masses)
     redshift = read_manifest(config.data.folder).redshift
-    bench = Bench(config, model, MeanProfile.fit(profile), mean_levels(config, source), redshift)
+    bench = Bench(config, model, opened(profile), mean_levels(config, source), redshift)
     judged = judge(bench, source)
+    judged.boxes = [box_of(name, config) for name in names] if known is None else list(known)
     found = metrics(bench, source, judged)
     write(config, found, judged)
     source.close()
+    return found
+
+
+def box_of(name: str, config: EvaluateHalos) -> JudgedBox:
+    """A judged box; a line is printed."""
+    start, found = time.monotonic(), boxes.judge(name, config)
+    print(f"evaluate: the box of {name} in {time.monotonic() - start:.0f} s", flush=True)
     return found
 
 
@@ -177,6 +191,9 @@ def metrics(bench: Bench, source: HaloSource, judged: Judged) -> dict[str, Any]:
         "goals": [vars(goal) for goal in reached],
         "places": {name: counts.sum(axis=0)[i].tolist() for i, name in enumerate(QUANTITIES)},
         "rows": found,
+        "by_mass": by_mass(judged.drawn[MODEL], judged.truth),
+        "boxes": [one.name for one in judged.boxes],
+        "box_rows": boxes.rows(judged.boxes) if judged.boxes else [],
     }
 
 
@@ -184,6 +201,8 @@ def write(config: EvaluateHalos, found: dict[str, Any], judged: Judged) -> None:
     """The files of an evaluation."""
     counts = np.array(judged.counts)
     pictures = page.pictures(judged.drawn, judged.truth, counts, edges_of(config), sample=judged.sample)
+    if judged.boxes:
+        pictures |= {"boxes": png(page.boxes_figure(judged.boxes))}
     contents = {f"{name}.png": png for name, png in pictures.items()}
     contents |= {"halos.html": page.page(found, pictures).encode()}
     contents |= {"metrics.json": (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()}
@@ -196,6 +215,11 @@ def show(found: dict[str, Any]) -> None:
     """Print the goals, where the page is and, in the last line, everything as one JSON object."""
     marks = {True: "reached", False: "missed", None: "cannot tell"}
     for goal in found["goals"]:
-        print(f"{marks[goal['is_reached']]}: {goal['text']}: {goal['found']}")
+        mark = marks[goal["is_reached"]]
+        print(f"{mark}: {goal['text']}: {goal['found']} ({THEIRS}: {goal['theirs']})")
+    for row in found["box_rows"]:
+        error, bias = (page.text(row[key]) for key in ("error_k5", "bias_k5"))
+        print(f"P(k) of {len(found['boxes'])} boxes to k = 5, {row['method']}, {row['channel']}: {error}, bias {bias}")
     print(f"every score, figure and definition: {found['config']['out']}/halos.html")
-    print(json.dumps({"benchmark": "evaluate_halos", "commit": found["commit"], "rows": found["rows"]}))
+    rows = found["rows"] + found["box_rows"]
+    print(json.dumps({"benchmark": "evaluate_halos", "commit": found["commit"], "rows": rows}))

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from learn.halos.sampler import distances
 from learn.scores.coverage import ranks
 from learn.scores.peaks import are_peaks
 from sim.samples import TARGET_CHANNELS
@@ -35,7 +36,7 @@ class Measures:
     """A row a sample, a column a channel: profile (n, 4, R) and area (n, R), mass, window, zeros and peaks (n, 4).
 
     profile is mass in rings and area their pixels; mass is within R200c and window all; zeros a share of pixels; lowest
-    (n,) the smallest pixel.
+    (n,) the smallest pixel; log_mass (n,) log10 of M200c [Msun/h].
     """
 
     profile: Array
@@ -45,6 +46,7 @@ class Measures:
     zeros: Array
     peaks: Array
     lowest: Array
+    log_mass: Array
 
     @classmethod
     def stacked(cls, rows: list[Self]) -> Self:
@@ -60,12 +62,16 @@ class Measures:
 
 @dataclass(frozen=True)
 class Ruler:
-    """Rings around the middle of a map of n_pixels^2 of `pixel_size`, in units of `radius` [both Mpc/h]."""
+    """Rings around the middle of a map of n_pixels^2 of `pixel_size`, in units of `radius` [both Mpc/h].
+
+    log_mass is log10 of M200c [Msun/h] of the halo, where there is one.
+    """
 
     n_pixels: int
     pixel_size: float
     radius: float
     n_radii: int
+    log_mass: float = np.nan
 
     @property
     def edges(self) -> Array:
@@ -75,8 +81,7 @@ class Ruler:
     @property
     def distance(self) -> Array:
         """Of every pixel (P, P) from the middle, over R200c."""
-        along = (np.arange(self.n_pixels) + 0.5 - self.n_pixels / 2) * self.pixel_size
-        return np.hypot(along[:, None], along) / self.radius
+        return distances(self.n_pixels, self.pixel_size) / self.radius
 
     def measure(self, maps: Maps, level: Array) -> Measures:
         """Of one sample; `level` (4,) is the mean pixel of each channel, over all true maps."""
@@ -94,6 +99,7 @@ class Ruler:
             zeros=(flat == 0).mean(axis=1)[None],
             peaks=tall.sum(axis=(1, 2)).astype(np.float64)[None],
             lowest=np.array([float(maps.min())]),
+            log_mass=np.array([self.log_mass]),
         )
 
 

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map, error_axis
+from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map, error_axis, wavenumber_axis
+from learn.halos.boxes import METHODS, NO_BARYONS, TRUE_HALOS, JudgedBox
 from learn.halos.measures import CHANNELS, QUANTITIES, Measures
-from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, SCORES, THEIRS, HaloScore
+from learn.halos.scores import BASELINE, BY_MASS, BY_NAME, MODEL, MODEL_MEAN, SCORES, THEIRS, HaloScore
 from learn.page import WEB, embedded, pretty
 from learn.panels import draw_places
 from learn.portfolio import png
@@ -23,8 +24,22 @@ from learn.scores.coverage import NOMINAL, coverage
 Array = NDArray[np.float64]
 Drawn = Mapping[str, Sequence[Measures]]
 
-SHADES = {MODEL: COLORS["painter"], MODEL_MEAN: COLORS["painter mean"], BASELINE: COLORS["pixel lookup"]}
+SHADES = {
+    MODEL: COLORS["painter"],
+    MODEL_MEAN: COLORS["painter mean"],
+    BASELINE: COLORS["pixel lookup"],
+    TRUE_HALOS: COLORS["amplitude filter"],
+    NO_BARYONS: COLORS["identity"],
+}
+BOX_SCORES = {
+    "error_k5": "P(k < 5), error",
+    "bias_k5": "its bias",
+    "error_k10": "P(k < 10), error",
+    "bias_k10": "its bias",
+    "mass": "mass",
+}
 TITLES = {
+    "boxes": "Power spectra of whole boxes with the halos pasted in",
     "profiles": "Stacked profiles",
     "masses": "Projected mass within R200c",
     "ranks": "Where the truth lies among the draws",
@@ -44,6 +59,10 @@ def page(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         channels={channel: cells(metrics["rows"], channel) for channel in metrics["channels"]},
         coverages=[(channel, shares(metrics["rows"], channel)) for channel in metrics["channels"]],
         nominal=[f"{quantity}, {100 * share:.0f} %" for quantity in QUANTITIES for share in NOMINAL],
+        masses=[(row, [plain(row[name], BY_NAME[name]) for name in BY_MASS]) for row in metrics["by_mass"]],
+        mass_scores=[BY_NAME[name].heading for name in BY_MASS],
+        box_scores=list(BOX_SCORES.values()),
+        boxes=[(row, [text(row[name]) for name in BOX_SCORES]) for row in metrics["box_rows"]],
         pictures=[(name, TITLES[name], embedded(pictures[name])) for name in TITLES if name in pictures],
         own=(MODEL, MODEL_MEAN),
         theirs=THEIRS,
@@ -55,14 +74,19 @@ def cells(rows: Sequence[Mapping[str, Any]], channel: str) -> list[tuple[str, li
     return [(row["method"], [text(row[one.name], one) for one in SCORES]) for row in rows if row["channel"] == channel]
 
 
-def text(one: Mapping[str, float | None] | None, score: HaloScore) -> str:
-    """93.1 ± 2.0 %; a dash where there is none."""
+def text(one: Mapping[str, float | None] | None, score: HaloScore | None = None) -> str:
+    """93.1 ± 2.0 %; a dash where there is none. Without a score a percentage."""
     if one is None or one["value"] is None:
         return "–"
-    factor, unit = (100, " %") if score.is_percent else (1, "")
+    factor, digits, unit = (100, 1, " %") if score is None or score.is_percent else (1, 2, "")
     error = one["standard_error"]
-    spread = "" if error is None else f" ± {factor * error:.{1 if score.is_percent else 2}f}"
-    return f"{factor * one['value']:.{1 if score.is_percent else 2}f}{spread}{unit}".replace("-", "−")
+    spread = "" if error is None else f" ± {factor * error:.{digits}f}"
+    return f"{factor * one['value']:.{digits}f}{spread}{unit}".replace("-", "−")
+
+
+def plain(value: float | None, score: HaloScore) -> str:
+    """As `text`, of a number without an error."""
+    return text({"value": value, "standard_error": None}, score)
 
 
 def shares(rows: Sequence[Mapping[str, Any]], channel: str) -> list[str]:
@@ -155,6 +179,25 @@ def ranks_figure(counts: Array) -> Figure:
         for axes in grid[-1]:
             axes.set(xlabel="draws below the truth / draws")
         figure.suptitle("Level is calibrated, a valley too narrow, a hill too wide", fontsize=10)
+    return figure
+
+
+def boxes_figure(boxes: Sequence[JudgedBox]) -> Figure:
+    """P / P(truth) - 1 by method, a panel a channel: the mean over the boxes, and their standard deviation."""
+    with matplotlib.rc_context(STYLE):
+        figure, grid = panels(1, 4.0, sharey=True)
+        for i, (axes, channel) in enumerate(zip(grid[0], CHANNELS, strict=True)):
+            for method in reversed([name for name in METHODS if i < boxes[0].ratio[name].shape[1]]):
+                each = np.array([one.ratio[method][:, i].mean(axis=0) - 1 for one in boxes])  # (boxes, K)
+                mean, std = each.mean(axis=0), each.std(axis=0)
+                axes.fill_between(boxes[0].k, mean - std, mean + std, color=SHADES[method], alpha=0.2, lw=0)
+                axes.plot(boxes[0].k, mean, color=SHADES[method], lw=1.8, label=method)
+            error_axis(axes, "P / P(truth) − 1")
+            wavenumber_axis(axes, boxes[0].k)
+            axes.set_title(channel.replace("_", " "))
+            axes.label_outer()
+        figure.suptitle(f"{len(boxes)} boxes: mean and standard deviation", fontsize=10)
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     return figure
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from configs import provenance
 from configs.files import replacing
 from learn.halos.bind import Job, Work, stamps
+from learn.halos.measures import CHANNELS, with_total
 from sim.paste import Layout, Taper
 from sim.samples import TARGET_CHANNELS
 from sim.shards import UNIT
@@ -28,7 +30,6 @@ from sim.views import View
 Array = NDArray[np.float64]
 Maps = NDArray[np.float32]
 
-CHANNELS = ("total", *TARGET_CHANNELS)
 TRUTH, BOUND, DMO, PASTED = "hydro", "bound", "dmo", "pasted"
 
 
@@ -37,13 +38,14 @@ class Measured:
     """Of one view: k [h/Mpc] (K,) and n_modes (K,); spectra [(Mpc/h)^2] by what they are of; a row a halo.
 
     dmo (1, 1, K), hydro and bound (1, 4, K) where there is a truth, pasted (R, 4, K); nan of a channel without mass.
-    Maps are divided by the mean of the truth where there is one, else by their own.
+    Maps are divided by the mean of the truth where there is one, else by their own; `means` are their own, (R, C).
     """
 
     view: View
     k: Array = field(default_factory=lambda: np.empty(0))
     n_modes: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     spectra: dict[str, Array] = field(default_factory=dict)
+    means: dict[str, Array] = field(default_factory=dict)
     rows: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -101,8 +103,9 @@ class Canvas:
         if not hydro:
             return {DMO: self.dmo[None]}
         truth = np.stack([self.view.whole(hydro[name], self.job.n_pixels) for name in TARGET_CHANNELS])
-        return {DMO: self.dmo[None], TRUTH: with_total(truth), BOUND: self.pasted(self.true_stamps())}
+        return {DMO: self.dmo[None], TRUTH: with_total(truth), BOUND: self.pasted(self.true_stamps)}
 
+    @cached_property
     def true_stamps(self) -> Maps:
         """What the halos truly are, (h, 3, P, P)."""
         narrow = self.job.frame.windows(self.job.host.box_size, n_scales=1)
@@ -124,11 +127,6 @@ class Canvas:
         return (self.view.upright(maps) / self.job.frame.pixel_size**2).astype(np.float32)
 
 
-def with_total(components: Array) -> Array:
-    """(3, n, n) -> (4, n, n)"""
-    return np.concatenate([components.sum(axis=0, keepdims=True), components])
-
-
 def table(canvas: Canvas, pieces: list[Work]) -> list[dict[str, float]]:
     """A row a halo: where and how massive it is, and its projected masses within R200c [Msun/h]."""
     job, halos = canvas.job, canvas.job.host.halos.taken(canvas.rows)
@@ -144,7 +142,7 @@ def table(canvas: Canvas, pieces: list[Work]) -> list[dict[str, float]]:
         "r200c": halos.r200c,
         "dmo": inside(np.concatenate(dark)[:, None], canvas)[:, 0],
     }
-    truth = inside(canvas.true_stamps(), canvas) if job.host.hydro else None
+    truth = inside(canvas.true_stamps, canvas) if job.host.hydro else None
     for i, name in enumerate(TARGET_CHANNELS):
         columns |= {f"{name}_mean": masses[:, :, i].mean(axis=0), f"{name}_std": masses[:, :, i].std(axis=0)}
         columns |= {} if truth is None else {f"{name}_true": truth[:, i]}
@@ -153,9 +151,7 @@ def table(canvas: Canvas, pieces: list[Work]) -> list[dict[str, float]]:
 
 def inside(maps: Maps, canvas: Canvas) -> Array:
     """Mass within R200c of the centre of each of maps (h, C, P, P), (h, C)."""
-    frame, radii = canvas.job.frame, canvas.job.host.halos.r200c[canvas.rows]
-    along = (np.arange(frame.n_pixels) + 0.5 - frame.n_pixels / 2) * frame.pixel_size
-    within = np.hypot(along[:, None], along) < radii[:, None, None]  # (h, P, P)
+    within = canvas.job.frame.distance < canvas.job.host.halos.r200c[canvas.rows][:, None, None]  # (h, P, P)
     return np.einsum("hcij,hij->hc", maps, within, dtype=np.float64)
 
 
@@ -168,6 +164,7 @@ def note(measured: Measured, name: str, maps: Array, level: Array | None, job: J
     known = next(one for one in found if one is not None)
     measured.k, measured.n_modes = known.k, known.n_modes
     means = maps.mean(axis=(1, 2))
+    measured.means[name] = np.concatenate([measured.means.get(name, np.empty((0, len(means)))), means[None]])
     over = means if level is None else np.where(level > 0, level, np.nan)[: len(maps)]
     none = np.full(len(known.k), np.nan)
     each = zip(found, means, over, strict=True)

@@ -66,6 +66,19 @@ class MeanProfile:
         one = (condition * share).astype(np.float32)
         return np.broadcast_to(one, (n, *one.shape))
 
+    def sample_each(
+        self,
+        condition: Maps,
+        large_scale: Maps,
+        params: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        seeds: NDArray[np.int64],
+        n: int,
+    ) -> Maps:
+        """As `Sampler.sample_each`."""
+        rows = zip(condition, large_scale, params, mass.tolist(), seeds.tolist(), strict=True)
+        return np.stack([self.sample(*row, n) for row in rows])
+
     def share(self, mass: float, at: Array) -> Array:
         """Share of each channel at log10 radii (...), (3, ...): that of the nearest mass, linear in log radius."""
         shares = self.shares[int(np.argmin(abs(self.log_masses - np.log10(mass))))]
@@ -88,6 +101,5 @@ def profiles(source: Source, frame: Frame, edges: Array) -> Iterator[tuple[float
 
 def log_radii(mass: float, frame: Frame) -> Array:
     """log10 of the distance of each pixel (P, P) from the centre of a halo, over its radius."""
-    along = (np.arange(frame.n_pixels) + 0.5 - frame.n_pixels / 2) * frame.pixel_size
     radius = float(sphere_radius(np.array([mass]), PeriodicBox(frame.depth, 0.0))[0])
-    return np.asarray(np.log10(np.maximum(np.hypot(along[:, None], along), 1e-3 * frame.pixel_size) / radius))
+    return np.asarray(np.log10(np.maximum(frame.distance, 1e-3 * frame.pixel_size) / radius))

@@ -48,9 +48,20 @@ class Frame:
         """Side of a fine pixel [Mpc/h]."""
         return self.scales[0] / self.n_pixels
 
+    @property
+    def distance(self) -> NDArray[np.float64]:
+        """Of every fine pixel (P, P) from the middle [Mpc/h]."""
+        return distances(self.n_pixels, self.pixel_size)
+
     def windows(self, box_size: float, n_scales: int | None = None) -> Windows:
         """The windows, or the first `n_scales` of them, in a box of that side; ValueError where they do not fit."""
         return Windows(self.scales[:n_scales], self.n_pixels, box_size)
+
+
+def distances(n_pixels: int, pixel_size: float) -> NDArray[np.float64]:
+    """Of the pixels of a map (n_pixels, n_pixels) from its middle, in the unit of pixel_size."""
+    along = (np.arange(n_pixels) + 0.5 - n_pixels / 2) * pixel_size
+    return np.asarray(np.hypot(along[:, None], along))
 
 
 class Sampler(Protocol):
@@ -66,4 +77,16 @@ class Sampler(Protocol):
 
         params (p,) are the values of `frame.param_names`, mass is M200c [Msun/h]; seed from 0 below 2^40.
         """
+        ...
+
+    def sample_each(
+        self,
+        condition: Maps,
+        large_scale: Maps,
+        params: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        seeds: NDArray[np.int64],
+        n: int,
+    ) -> Maps:
+        """As `sample` for h halos at once, rows of each argument: (h, n, 3, P, P)."""
         ...

@@ -53,15 +53,30 @@ class HaloSampler(FieldSampler):
         self, condition: Maps, large_scale: Maps, params: NDArray[np.float64], mass: float, seed: int, n: int
     ) -> Maps:
         """As `Sampler.sample`."""
+        told = (condition[None], large_scale[None], params[None], np.array([mass]), np.array([seed]))
+        return self.sample_each(*told, n)[0]
+
+    def sample_each(
+        self,
+        condition: Maps,
+        large_scale: Maps,
+        params: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        seeds: NDArray[np.int64],
+        n: int,
+    ) -> Maps:
+        """As `Sampler.sample_each`: a GPU draws for several halos at a time."""
         frame, names = self.frame, self.frame.param_names
-        shown = self.shown(np.concatenate([condition[None], large_scale]))
-        if shown.shape != frame.shape or len(params) != len(names):
-            got = f"{shown.shape} and {len(params)}"
-            raise ValueError(f"sample: expected maps {frame.shape} and {len(names)} parameters, got {got}")
-        known = dict(zip(names, params.tolist(), strict=True)) | {MASS: np.log10(mass)}
-        values = np.array([known[name] for name in self.meta.param_names], np.float32)
-        answers = self(seeds_of(seed, range(n)), np.tile(values, (n, 1)), np.tile(shown, (n, 1, 1, 1)))
-        return self.masses(answers)
+        shown = self.shown(np.concatenate([condition[:, None], large_scale], axis=1))
+        expected = (len(mass), *frame.shape)
+        if shown.shape != expected or params.shape != (len(mass), len(names)):
+            got = f"{shown.shape} and {params.shape}"
+            raise ValueError(f"sample: expected maps {expected} and {len(names)} parameters each, got {got}")
+        known = dict(zip(names, params.T, strict=True)) | {MASS: np.log10(mass)}
+        values = np.stack([known[name] for name in self.meta.param_names], axis=1).astype(np.float32)
+        every = np.concatenate([seeds_of(int(seed), range(n)) for seed in seeds])
+        answers = self(every, np.repeat(values, n, axis=0), np.repeat(shown, n, axis=0))
+        return self.masses(answers.reshape(len(mass), n, *answers.shape[1:]))
 
     def shown(self, windows: Maps) -> Maps:
         """Masses a fine pixel [Msun/h] as what the network is shown."""

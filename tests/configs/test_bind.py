@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from configs import Bind, ConfigError, SnapshotBox, Trained, load
+from configs import Bind, ConfigError, Cutouts, EvaluateHalos, SnapshotBox, Trained, load
 
 LINES = """
 source: {kind: file, path: snap.hdf5}
@@ -43,3 +43,17 @@ def test_a_box_and_a_sampler_are_told_by_kind(path: Path) -> None:
 def test_what_is_wrong_is_said(path: Path, override: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         load(Bind, path, [override])
+
+
+def test_the_boxes_that_are_judged_are_those_of_the_shipped_set(repository: Path) -> None:
+    judged = load(EvaluateHalos, repository / "configs/evaluate/halos.yaml")
+    made = load(Cutouts, repository / "configs/pairs/halos.yaml")
+    demo = load(Bind, repository / "configs/bind/demo.yaml")
+    assert judged.boxes is not None
+    assert judged.boxes.source == made.source
+    assert judged.data.folder == made.out
+    own = judged.boxes.of("box_0014", demo.sampler, demo.out).model_copy(update={"npy": True})
+    assert own.source == demo.source
+    for name in ("min_mass", "inner", "outer"):
+        assert getattr(own, name) == getattr(demo, name)
+    assert own.min_mass == made.min_mass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ def test_a_pair_of_camels_has_our_names_of_its_parameters(suite: Suite, tmp_path
     assert found.params["sigma8"] == 0.5
     assert found.baryon_fraction == pytest.approx(found.params["omega_b"] / found.params["omega_m"])
     assert len(found.halos) == 4
-    assert found.identity != host_box.load(asked(camels(suite, simulation="SB35_0"), tmp_path)).identity
 
 
 def test_a_snapshot_without_a_catalogue_goes_through_our_finder(suite: Suite, tmp_path: Path) -> None:
@@ -66,6 +66,41 @@ def test_a_snapshot_without_a_catalogue_goes_through_our_finder(suite: Suite, tm
     away -= 50 * np.rint(away / 50)
     nearest = np.linalg.norm(away, axis=-1).min(axis=0)
     assert (nearest < 0.5).sum() >= 2
+
+
+def test_halos_are_found_as_the_configuration_says(suite: Suite, tmp_path: Path) -> None:
+    box = SnapshotBox(kind="file", path=suite.dmo / "SB35_1" / "snapdir_090", min_particles=20)
+    assert len(host_box.load(asked(box, tmp_path, min_mass=1e16)).halos) == 0
+    largest = box.model_copy(update={"min_particles": 10_000})
+    assert len(host_box.load(asked(largest, tmp_path, min_mass=1e10)).halos) == 0
+    tight = box.model_copy(update={"linking_length": 1e-4})
+    assert len(host_box.load(asked(tight, tmp_path, min_mass=1e10)).halos) == 0
+
+
+def test_our_finder_wants_particles_of_one_mass(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unequal(*arguments: Any, **keys: Any) -> Any:
+        read = original(*arguments, **keys)
+        matter = read["dark_matter"]
+        mass = np.linspace(1, 2, len(matter), dtype=np.float32) * float(np.ravel(matter.mass)[0])
+        return replace(read, particles={"dark_matter": replace(matter, mass=mass)})
+
+    original = host_box.snapshot.read_tracers
+    monkeypatch.setattr(host_box.snapshot, "read_tracers", unequal)
+    box = SnapshotBox(kind="file", path=suite.dmo / "SB35_1" / "snapdir_090")
+    with pytest.raises(ValueError, match="expected a catalogue, or particles of one mass to find halos, got"):
+        host_box.load(asked(box, tmp_path))
+    catalog = suite.catalogs / "SB35_1" / "fof_subhalo_tab_090.hdf5"
+    assert len(host_box.load(asked(box, tmp_path, catalog=catalog)).halos) == 4
+
+
+def test_wind_is_left_out_unless_it_is_to_count_as_stars(suite: Suite, tmp_path: Path) -> None:
+    path, hydro = (side / "SB35_1" / "snapdir_090" for side in (suite.dmo, suite.hydro))
+    catalog = suite.catalogs / "SB35_1" / "fof_subhalo_tab_090.hdf5"
+    n = {}
+    for keep_wind in (False, True):
+        both = SnapshotBox(kind="file", path=path, hydro=hydro, keep_wind=keep_wind)
+        n[keep_wind] = len(host_box.load(asked(both, tmp_path, catalog=catalog)).hydro["stars"])
+    assert n[False] == pytest.approx(0.8 * n[True], rel=0.05)
 
 
 def test_the_other_side_must_be_of_the_same_box(suite: Suite, tmp_path: Path) -> None:

@@ -104,8 +104,9 @@ def test_what_cannot_be_conserved_is_refused() -> None:
         found.paste(base, 0 * own(found, base), "halo")
 
 
-def test_a_rolled_box_is_a_rolled_map_across_every_edge() -> None:
-    base, shift = some_map(), (37, -11)
+@pytest.mark.parametrize("shift", [(37, -11), (-3, 9)])
+def test_a_rolled_box_is_a_rolled_map_across_every_edge(shift: tuple[int, int]) -> None:
+    base = some_map()
     stamps = np.random.default_rng(3).lognormal(size=(4, 3, SIDE, SIDE))
     moved = np.mod(CENTERS + np.array(shift) * PIXEL, BOX)
     rolled = layout(moved, RADII).paste(np.roll(base, shift, (1, 2)), stamps, "box")
@@ -140,6 +141,15 @@ def test_between_pixels_a_stamp_is_shared_by_area_and_loses_no_mass() -> None:
     i = N // 2
     np.testing.assert_allclose(pasted[i : i + 2, i : i + 2], [[3.0, 3.0], [1.0, 1.0]], rtol=1e-9)
     assert pasted.sum() == pytest.approx(8.0, rel=1e-12)
+
+
+def test_a_centre_on_a_corner_is_not_interpolated_whatever_the_rounding() -> None:
+    pixel = 0.7 / 3
+    center = nearest_corner(np.random.default_rng(0).uniform(0, 80 * pixel, (200, 2)), pixel)
+    for away in (0.0, 1e-9, -1e-9):
+        found = layout(center + away, np.full(200, 0.5), box_size=80 * pixel)
+        np.testing.assert_array_equal(found.rest, 0)
+        np.testing.assert_array_equal(found.corner, np.round(center / pixel).astype(int) - SIDE // 2)
 
 
 def test_the_truth_is_the_upper_bound_and_beats_the_map_without_halos() -> None:

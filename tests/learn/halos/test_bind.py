@@ -76,7 +76,7 @@ def test_a_trained_sampler_sees_the_numbers_that_it_was_trained_on(
     sampler = bind.opened(trained)
 
     def answers(inputs: Any, params: Any, seeds: Any) -> Any:
-        seen.append((inputs[0], params[0]))
+        seen.extend(zip(inputs[::2], params[::2], strict=True))  # two draws of each halo
         return np.ones((len(inputs), 3, 16, 16), np.float32)
 
     monkeypatch.setattr(sampler, "answers", answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from configs import EvaluateHalos, HaloCutouts
 from learn.__main__ import main
 from learn.halos import evaluation
 from learn.halos.measures import CHANNELS, QUANTITIES, Measures, Ruler, places, with_total
-from learn.halos.scores import MODEL, SCORES, THEIRS, covered, estimated, goals, rows
+from learn.halos.scores import MODEL, SCORES, THEIRS, by_mass, covered, estimated, goals, rows
 
 RULER = Ruler(n_pixels=32, pixel_size=0.25, radius=1.0, n_radii=8)
 LEVEL = np.ones(4)
@@ -67,6 +68,30 @@ def test_empty_pixels_and_peaks_are_counted() -> None:
     assert found.lowest == 0
 
 
+def test_pixels_that_are_not_empty_are_compared_with_those_of_the_truth() -> None:
+    truth, drawn = np.zeros((4, 32, 32)), np.zeros((4, 32, 32))
+    truth[:, 10, 10:14], drawn[:, 20, 5] = 1.0, 9.0
+    np.testing.assert_allclose(score([[drawn]], [[truth]], "occupied"), 0.25)
+    np.testing.assert_allclose(score([[drawn]], [[truth]], "zeros_error"), 3 / 1024)
+
+
+def test_halos_are_looked_at_apart_by_their_mass() -> None:
+    def measured_at(maps: list[np.ndarray]) -> Measures:
+        rulers = [replace(RULER, log_mass=log_mass) for log_mass in (12.2, 12.5, 12.49, 13.7)]
+        return Measures.stacked([ruler.measure(one, LEVEL) for ruler, one in zip(rulers, maps, strict=True)])
+
+    truth = some(0, 4)
+    drawn = [factor * one for factor, one in zip((1.0, 2.0, 1.0, 3.0), truth, strict=True)]
+    found = [row for row in by_mass([measured_at(drawn)], [measured_at(truth)]) if row["channel"] == "gas"]
+    assert [(row["log10_mass"], row["n_samples"]) for row in found] == [
+        ([10, 12.5], 2),
+        ([12.5, 13], 1),
+        ([13.5, 14], 1),
+    ]
+    np.testing.assert_allclose([row["mass_ratio"] for row in found], [1, 2, 3])
+    np.testing.assert_allclose([row["mass_bias"] for row in found], [0, 1, 2], atol=1e-12)
+
+
 def test_mass_and_rings_are_those_of_the_pixels_they_hold() -> None:
     found = RULER.measure(np.ones((4, 32, 32)), LEVEL)
     at = (np.arange(32) + 0.5 - 16) * 0.25
@@ -108,6 +133,31 @@ def test_the_figures_of_the_predecessor_stand_beside_and_say_whose_they_are() ->
     assert [goal.is_reached for goal in reached] == [True] * 6
     missed = goals(found, lowest=-1.0, n_evaluations=50, n_parameters=10**9)
     assert [goal.is_reached for goal in missed] == [True, True, True, False, False, False]
+    assert [goal.theirs for goal in reached] == ["-40.7% each", "+7.1% each", "0.19", "–", "250", "247.8 million"]
+    for factor, expected in (
+        (1.15, [False, False]),
+        (0.94, [True, False]),
+        (0.85, [False, False]),
+        (1.04, [True, True]),
+    ):
+        drawn = [measured([factor * one for one in some(i)]) for i in (0, 1)]
+        found = rows({MODEL: drawn}, truth, np.zeros((2, len(QUANTITIES), 4, 17)), RULER.edges)
+        assert [goal.is_reached for goal in goals(found, lowest=0.0, n_evaluations=25, n_parameters=10)][:2] == expected
+
+
+@pytest.mark.parametrize(("n", "expected"), [(7, False), (8, True), (12, True), (13, False)])
+def test_as_many_stellar_peaks_as_in_the_truth_are_wanted(n: int, expected: bool) -> None:
+    """Of ten: .8 to 1.2 times as many."""
+
+    def with_peaks(count: int) -> np.ndarray:
+        maps = np.full((3, 32, 32), 0.1)
+        maps[2, 2 : 2 + 2 * count : 2, 16] = 40.0
+        return with_total(maps)
+
+    truth, drawn = ([measured([with_peaks(count)])] for count in (10, n))
+    found = rows({MODEL: drawn}, truth, np.zeros((1, len(QUANTITIES), 4, 17)), RULER.edges)
+    reached = goals(found, lowest=0.0, n_evaluations=25, n_parameters=10)
+    assert reached[2].is_reached is expected
 
 
 def test_errors_are_those_of_simulations() -> None:

@@ -33,6 +33,17 @@ def test_a_draw_is_that_of_its_seed_alone(halo_checkpoint: Path, data: HaloCutou
     assert not np.array_equal(sampler.sample(*told(data), 8, 1)[0], three[0])
 
 
+def test_halos_together_have_the_draws_of_each_alone(halo_checkpoint: Path, data: HaloCutouts) -> None:
+    profile = MeanProfile.fit(Profile(kind="mean_profile", data=data, n_masses=2, n_radii=6))
+    rows = [told(data, i) for i in (0, 3, 4)]
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    for sampler in (HaloSampler.load(halo_checkpoint), profile):
+        every = sampler.sample_each(*columns, np.array([7, 8, 9]), 2)
+        assert every.shape == (3, 2, 3, 16, 16)
+        for one, row, seed in zip(every, rows, (7, 8, 9), strict=True):
+            np.testing.assert_array_equal(one, sampler.sample(*row, seed, 2))
+
+
 def test_masses_are_the_answer_of_the_method_times_the_area_of_a_pixel(
     halo_checkpoint: Path, data: HaloCutouts
 ) -> None:
