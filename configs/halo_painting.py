@@ -48,8 +48,8 @@ class CountLikelihood(HaloPainting):
     kind: Literal["counts"] = "counts"
     likelihood: Literal["negative_binomial", "poisson", "occupation"] = Field(
         "negative_binomial",
-        description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo or none, and "
-        "a negative binomial number of further ones, which may scatter less than Poisson",
+        description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo of one bin "
+        "or none, and a negative binomial number of further ones, which may scatter less than Poisson",
     )
 
 

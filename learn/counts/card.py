@@ -111,7 +111,8 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     if evaluation["config"].get("kind") != "counts":
         raise ValueError(f"evaluation: expected one of counts, got {evaluation['config'].get('kind')}")
     rows = evaluation["rows"]
-    parts = [f"To k = {evaluation['k_max']:g} h/Mpc, with standard errors over simulations:"]
+    span = f"{evaluation['k_min']:g} to {evaluation['k_max']:g}"
+    parts = [f"From k = {span} h/Mpc, with standard errors over simulations:"]
     parts += [one_set(name, rows, evaluation["channels"]) for name in evaluation["data"]]
     lines = [f"- {sentence}" for sentence in (*verdicts(rows), *reached(rows))]
     return "\n\n".join([*parts, "\n".join(lines)])

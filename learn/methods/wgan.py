@@ -27,6 +27,8 @@ from learn.normalize import Normalizer
 
 GENERATOR, CRITIC = "generator", "critic"
 MIXING = 1 << 60  # seeds of what is mixed for the penalty, apart from those of draws
+EMPTY = 3 / 8
+"""What is added to counts before their root is taken."""
 TINY = 1e-12
 """Added to a squared norm, whose root has no gradient at 0."""
 
@@ -117,8 +119,13 @@ class Wgan:
         return judge
 
     def _scaled(self, counts: Tensor) -> Tensor:
-        """Counts as the critic sees them: in standard deviations of their logarithms."""
-        return self.normalizer.targets.forward(counts)
+        """Counts as the critic sees them: roots that scatter alike (Anscombe 1948), over the scatter of Poisson's.
+
+        Their slope is nearly the same at 0 and at 1, between which most cells are: it is what the generator descends.
+        """
+        mean = self.halos.mean_count(counts)
+        roots = 2 * (torch.sqrt(counts + EMPTY) - EMPTY**0.5)
+        return roots * torch.sqrt((1 + mean) / mean)
 
     def _shown(self, batch: Batch) -> Tensor:
         return self.halos.surrounded(batch.inputs, tuple(batch.targets.shape[-3:]))

@@ -47,6 +47,11 @@ class CubeShells:
         """Mean |k| of the modes of each bin [h/Mpc], (K,)."""
         return self._means(self._size)
 
+    @property
+    def n_modes(self) -> Array:
+        """Modes of each bin, (K,): as many are independent as half of them, of a field without imaginary part."""
+        return self._counted[self._used]
+
     def modes(self, field: NDArray) -> Modes:
         """Of field / mean - 1, (n, n, n // 2 + 1); zero where the mean is."""
         wide = field.astype(np.float64)
@@ -108,12 +113,12 @@ class CubeShells:
         return np.broadcast_to(np.where(once, 1.0, 2.0), self._size.shape)
 
     @cached_property
-    def _n_modes(self) -> Array:
+    def _counted(self) -> Array:
         return self._sums(np.ones_like(self._size))
 
     @cached_property
     def _used(self) -> NDArray[np.bool_]:
-        return self._n_modes > 0
+        return self._counted > 0
 
     def _sums(self, values: Array) -> Array:
         weighted = (values * self._weights).ravel()
@@ -121,4 +126,4 @@ class CubeShells:
         return np.asarray(sums[1 : len(self.edges)], np.float64)
 
     def _means(self, values: Array) -> Array:
-        return np.asarray(self._sums(values)[self._used] / self._n_modes[self._used])
+        return np.asarray(self._sums(values)[self._used] / self.n_modes)

@@ -156,8 +156,10 @@ def test_boxes_that_do_not_fit_are_refused_by_name(config: EvaluateCounts, tmp_p
         evaluate(judging(cell_size=3.0, box_size=36.0))
     with pytest.raises(ValueError, match=r"held out: .*unlike: expected target_channels .*, got \('a', 'b'\)"):
         evaluate(judging(target_channels=("a", "b")))
-    with pytest.raises(ValueError, match=r"k_max: expected above 0\.1"):
+    with pytest.raises(ValueError, match=r"k_min, k_max: expected bins of held out at 0\.1.* in it, got 0 to 0\.05"):
         evaluate(config.model_copy(update={"k_max": 0.05}))
+    with pytest.raises(ValueError, match=r"k_min, k_max: expected bins of held out .* got 0\.9 to 1"):
+        evaluate(config.model_copy(update={"k_min": 0.9}))
 
 
 def test_the_folder_of_a_checkpoint_is_judged_on_its_whole_boxes(config: EvaluateCounts) -> None:

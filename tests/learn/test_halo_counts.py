@@ -26,7 +26,8 @@ from learn.train import Run, adamw, fit
 
 Make = Callable[..., Train]
 KINDS = ("counts", "wgan")
-LIKELIHOODS = [{"kind": "counts", "likelihood": "poisson"}, {"kind": "counts", "likelihood": "negative_binomial"}]
+OCCUPATION = {"kind": "counts", "likelihood": "occupation"}
+LIKELIHOODS = [{"kind": "counts", "likelihood": name} for name in ("poisson", "negative_binomial", "occupation")]
 
 
 def opened(config: Train) -> tuple[Counts | Wgan, Batch]:
@@ -50,8 +51,8 @@ def whole_box(config: Train) -> tuple[Tensor, Tensor]:
     return batch.inputs, batch.params
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: str | dict[str, str]) -> None:
     method, batch = opened(count_train(kind))
     torch.manual_seed(0)
     nets = method.build()
@@ -60,8 +61,10 @@ def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: s
     torch.testing.assert_close(drawn.mean((0, 1, 3, 4, 5)), mean, rtol=0.15, atol=0.01)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(
+    count_train: Make, kind: str | dict[str, str]
+) -> None:
     config = count_train(kind)
     method, _ = opened(config)
     nets, (inputs, params) = random_nets(method), whole_box(config)
@@ -78,8 +81,8 @@ def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(count_
     assert (every[1] == alone[0]).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: str | dict[str, str]) -> None:
     config = count_train(kind)
     method, _ = opened(config)
     nets, (inputs, params) = random_nets(method), whole_box(config)
@@ -110,9 +113,9 @@ def test_the_loss_is_the_likelihood_of_a_cell(count_train: Make) -> None:
     method, batch = opened(count_train(LIKELIHOODS[0]))
     nets = random_nets(method)
     loss, _ = method.loss(NET, nets, batch)
-    rate, dispersion = method.expected(nets, batch.inputs, batch.params)
-    assert dispersion is None
-    by_hand = torch.distributions.Poisson(rate.double()).log_prob(batch.targets.double()).sum(1).mean()
+    expected = method.expected(nets, batch.inputs, batch.params)
+    assert expected.dispersion is None
+    by_hand = torch.distributions.Poisson(expected.mean.double()).log_prob(batch.targets.double()).sum(1).mean()
     assert loss.item() == pytest.approx(-by_hand.item(), rel=1e-5)
 
 
@@ -131,7 +134,7 @@ def test_the_likelihood_of_truth_is_learned_and_beats_the_mean_count(count_train
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.1
     with torch.no_grad():
-        rate, _ = model.expected(nets, batch.inputs, batch.params)
+        rate = model.expected(nets, batch.inputs, batch.params).mean
     r = np.corrcoef(rate[:, 0].flatten(), batch.inputs[:, 0, 2:-2, 2:-2, 2:-2].flatten())[0, 1]
     assert r > 0.8
 
@@ -210,6 +213,20 @@ def test_a_critic_that_is_trained_tells_false_halos_from_true_ones_and_a_generat
     losses = [float(step(GENERATOR)["loss"]) for _ in range(30)]
     assert losses[-1] < losses[0]
     assert any(not torch.equal(value, before[name]) for name, value in nets[GENERATOR].state_dict().items())
+
+
+def test_the_critic_sees_counts_that_scatter_alike_and_whose_slope_at_nothing_is_that_at_one(count_train: Make) -> None:
+    method, _ = opened(count_train("wgan"))
+    assert isinstance(method, Wgan)
+    for mean in (1e-3, 0.1, 2.0, 100.0):
+        scale = method.normalizer.targets.model_copy(update={"x0": (mean, mean)})
+        method.halos.normalizer = method.normalizer.model_copy(update={"targets": scale})
+        counts = torch.poisson(torch.full((1, 2, 40, 40, 40), mean), torch.Generator().manual_seed(1))
+        np.testing.assert_allclose(method._scaled(counts).std((0, 2, 3, 4)), 1, rtol=0.3)
+        ends = torch.tensor([0.0, 1.0]).repeat(1, 2, 1)[..., None, None].requires_grad_()
+        (slopes,) = torch.autograd.grad(method._scaled(ends).sum(), ends)
+        assert 1 < float(slopes[0, 0, 0] / slopes[0, 0, 1]) < 2
+        assert method._scaled(torch.zeros(1, 2, 1, 1, 1)).abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -139,3 +139,11 @@ def test_draws_are_averaged() -> None:
 def test_every_score_is_in_a_group() -> None:
     assert GROUPS == ("Power", "Phases", "Shapes")
     assert len({score.name for score in SCORES}) == len(SCORES)
+
+
+def test_a_bias_that_differs_from_box_to_box_is_no_stochasticity() -> None:
+    field = density(0)
+    halos = [np.maximum(1 + bias * (field - 1), 0)[None] for bias in (0.3, 0.6)]  # as smooth as the density
+    true = stacked([measured(one, one, field) for one in halos])
+    assert scores(true, true, 1, USED)["poisson"]["value"] == pytest.approx(0, abs=1e-6 * true.power.mean())
+    assert true.power[1, 1].mean() > 3 * true.power[0, 1].mean()
