@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from configs import Optimizer, Train
 from learn import checkpoint
 from learn.data import Batch, InOrder
-from learn.methods import METHODS, Counts, Wgan
+from learn.methods import METHODS, Counts, Wgan, wgan
 from learn.methods.counts import NET
 from learn.methods.halo_counts import Draw, pooled
 from learn.methods.noise import successors
 from learn.methods.wgan import CRITIC, GENERATOR, slope_penalty
 from learn.normalize import Normalizer
 from learn.prepare import Local
+from learn.schedule import ema_decay
 from learn.sources import open_source
 from learn.train import Run, adamw, fit
 
@@ -161,6 +162,42 @@ def test_the_penalty_is_of_each_row_and_can_be_descended() -> None:
     flat = torch.zeros(2, 1, 2, 2, 2, requires_grad=True)
     slope_penalty((flat * 0 * factor[0]).flatten(1).sum(1), flat).backward()
     assert torch.isfinite(factor.grad).all()
+
+
+def test_the_penalty_is_taken_between_true_and_false_halos_at_shares_of_their_seeds(
+    count_train: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, batch = opened(count_train("wgan"))
+    nets, points = random_nets(method), []
+
+    def kept(said: Tensor, at: Tensor) -> Tensor:
+        points.append(at.detach())
+        return slope_penalty(said, at)
+
+    monkeypatch.setattr(wgan, "slope_penalty", kept)
+    true = method._scaled(batch.targets)
+    with torch.no_grad():
+        false = method._scaled(method._fakes(nets, batch.inputs, batch))
+    losses = [method.loss(CRITIC, nets, batch)[0].item() for _ in range(2)]
+    assert losses[0] == losses[1]
+    share = torch.stack([((at - true) * (false - true)).flatten(1).sum(1) for at in points])
+    share = share / (false - true).square().flatten(1).sum(1)
+    assert torch.equal(share[0], share[1])
+    assert share.min() > 0
+    assert share.max() < 1
+    assert share[0].std() > 0.1
+    torch.testing.assert_close(points[0], true + share[0].reshape(-1, 1, 1, 1, 1) * (false - true))
+
+
+def test_averages_of_both_networks_follow_them(count_train: Make) -> None:
+    run = Run(count_train("wgan"), Local(), None)
+    for step in range(1, 4):
+        before = {name: [p.clone() for p in net.parameters()] for name, net in run.ema.items()}
+        run.advance()
+        for name, net in run.ema.items():
+            moved = zip(before[name], run.nets[name].parameters(), net.parameters(), strict=True)
+            for old, raw, new in moved:
+                torch.testing.assert_close(new, old + (1 - ema_decay(0.9, step)) * (raw - old))
 
 
 def test_the_critic_has_its_steps_before_the_generator_has_one(count_train: Make) -> None:
