@@ -65,7 +65,8 @@ class Wgan:
         draws = self.halos.draws_of(self, nets, inputs, batch.params, batch.seeds, self.config.n_draws)
         scores = self.halos.scores(draws, batch.targets)
         judge = self._judge(nets, inputs, batch.params)
-        distance = judge(self._scaled(batch.targets)).mean() - judge(self._scaled(draws[0])).mean()
+        true, false = (self._scaled(counts) for counts in (batch.targets, draws[0]))
+        distance = (judge(true) - judge(false)).mean() / root_of(true)
         return {"loss": scores["crps"], "distance": distance, **scores}
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
@@ -90,15 +91,16 @@ class Wgan:
         # In one pass, of which the gradients of several workers are averaged once.
         said_true, said_false, said_mixed = judge(torch.cat((true, false, mixed))).chunk(3)
         penalty = slope_penalty(said_mixed, mixed)
-        distance = (said_true - said_false).mean()
+        distance = (said_true - said_false).mean() / root_of(true)
         loss = -distance + self.config.penalty * penalty + self.config.drift * said_true.square().mean()
         return loss, {"distance": distance.detach(), "penalty": penalty.detach()}
 
     def _generator_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         inputs = self._shown(batch)
         fakes = self._fakes(nets, inputs, batch)
-        said = self._judge(nets, inputs, batch.params)(self._scaled(fakes))
-        return -said.mean(), {"rate": fakes.detach().mean()}
+        counts = self._scaled(fakes)
+        said = self._judge(nets, inputs, batch.params)(counts)
+        return -said.mean() / root_of(counts), {"rate": fakes.detach().mean()}
 
     def _fakes(self, nets: Nets, inputs: Tensor, batch: Batch) -> Tensor:
         """A draw of every cube by its seed."""
@@ -129,6 +131,14 @@ class Wgan:
 
     def _shown(self, batch: Batch) -> Tensor:
         return self.halos.surrounded(batch.inputs, tuple(batch.targets.shape[-3:]))
+
+
+def root_of(counts: Tensor) -> float:
+    """Of the numbers in a cube of `counts` (B, C, D, H, W): as it grows, so does the distance of two draws.
+
+    What a critic of unit slope says is of that order. So measured, the penalty holds the slope in a cube of any size.
+    """
+    return float(counts[0].numel() ** 0.5)
 
 
 def slope_penalty(said: Tensor, points: Tensor) -> Tensor:
