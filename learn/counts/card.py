@@ -92,7 +92,7 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
         margin=margin,
         reach=f"{margin * meta.pixel_size:g}",
         unit=meta.target_unit,
-        method=meta.config.method.kind,
+        method=method_of(meta),
         n_weights=f"{n_weights:,}",
         step=meta.step,
         commit=meta.commit,
@@ -103,6 +103,12 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
         validation=table(("", "mean"), rows),
         evaluation=judged(meta, evaluation) if evaluation else "No held-out evaluation is in this release.",
     )
+
+
+def method_of(meta: Meta) -> str:
+    """What its method is called, and its likelihood if it has one."""
+    method = meta.config.method
+    return f"{method.kind}, {method.likelihood}" if isinstance(method, CountLikelihood) else method.kind
 
 
 def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
