@@ -38,6 +38,12 @@ class Cutouts(Frozen):
     out: Location = Field(description="folder of the shards and of manifest.json")
     exclude: tuple[str, ...] = Field((), description="simulations to leave out, such as one whose snapshot is broken")
     min_mass: float = Field(1e13, gt=0, description="smallest M200c of a halo [Msun/h]")
+    full_mass: float | None = Field(
+        None,
+        gt=0,
+        description="every halo of this M200c is in the set, of lighter ones a share M200c / full_mass, so that no "
+        "decade outnumbers the others [Msun/h]; None: all halos are",
+    )
     n_rotations: int = Field(10, ge=1, le=10_000, description="rotations of each halo, uniform on SO(3)")
     orientation: Literal["random", "none", "axes"] = Field(
         "random", description="random: n_rotations a halo; none: one as it is; axes: three, along the axes of the box"
@@ -64,6 +70,8 @@ class Cutouts(Frozen):
         refuse_bad_split(self.split)
         if self.n_target_scales > len(self.scales):
             raise ValueError(f"n_target_scales: at most {len(self.scales)}, got {self.n_target_scales}")
+        if self.full_mass is not None and self.full_mass <= self.min_mass:
+            raise ValueError(f"full_mass: above min_mass={self.min_mass:g}, got {self.full_mass:g}")
         if self.centers == "matched" and isinstance(self.source, Camels) and self.source.hydro_catalogs is None:
             raise ValueError("source.hydro_catalogs: a root, which centers=matched needs, got none")
         return self

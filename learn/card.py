@@ -92,9 +92,8 @@ def card(
 ) -> str:
     """The card in Markdown; `evaluation` is what metrics.json of `python -m learn evaluate` holds.
 
-    `note` says in words what the maps are that it was trained on.
-
-    ValueError if that is of another model, or the model is none that paints baryons.
+    `note` says in words what the maps are that it was trained on. ValueError if the evaluation is of another model,
+    or the model is none that paints baryons.
     """
     if not isinstance(meta.config.method, Painting):
         raise ValueError(f"card: expected a painter of baryons, got {meta.config.method.kind}")

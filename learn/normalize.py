@@ -17,14 +17,15 @@ from configs import Frozen
 from learn.data import Batch
 
 LN10 = math.log(10.0)
+FAINTEST = 1e-6  # over x0: about what float32 tells from nothing beside a gap
 CONSTANT = 1e-6  # a parameter that varies by less than this fraction of its mean does not vary
 
 
 class LogScale(Frozen):
     """log10(1 + x / x0), then z-score, channel by channel, of maps or cubes; x0 in the unit of x.
 
-    A channel with a gap has that many dex between a pixel that is exactly 0 and the faintest other: what is below it,
-    as samples of empty pixels are, is exactly 0 again.
+    A channel with a gap has that many dex between a pixel that is exactly 0 and the faintest other: what is nearer to
+    the former, as samples of empty pixels are, is exactly 0 again, and what is nearer to the latter is not.
     """
 
     x0: tuple[float, ...]
@@ -50,9 +51,12 @@ class LogScale(Frozen):
     def inverse(self, y: Tensor) -> Tensor:
         """Normalised -> physical >= 0, in the precision of `y`."""
         logs = y * self._column(self.std, y) + self._column(self.mean, y)
-        if self.gap:
-            logs = logs - self._column(self.gap, y)
-        return self._column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
+        if not self.gap:
+            return self._column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
+        gap = self._column(self.gap, y)
+        ratio = torch.expm1(LN10 * (logs - gap))
+        faintest = FAINTEST * ((gap > 0) & (logs > gap / 2))
+        return self._column(self.x0, y) * torch.maximum(ratio, faintest)
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         """`values` (C,) in the precision and on the device of `like`, as (C, 1, 1) or (C, 1, 1, 1)."""

@@ -275,7 +275,7 @@ def seconds_of(records: Sequence[SimulationRecord]) -> dict[str, float]:
 
 def recipe(config: Cutouts) -> dict[str, Any]:
     """Everything of `config` that decides the content of a shard, and nothing of where it lies."""
-    elsewhere = {"out", "exclude", "split", "n_retries"}
+    elsewhere = {"out", "exclude", "split", "n_retries"} | ({"full_mass"} if config.full_mass is None else set())
     content = json.loads(config.model_dump_json(exclude=elsewhere))
     roots = {"simulations", "dmo", "hydro", "catalogs", "hydro_catalogs", "parameters"}
     content["source"] = {key: value for key, value in content["source"].items() if key not in roots}

@@ -36,13 +36,16 @@ class Matter:
     name: str
 
     def map(self, *, pixel_size: float, depth: float, stride: int, axis: Axis = 2) -> NDArray[np.float32]:
-        """Surface density (P, P) [Msun/h/(Mpc/h)^2] along `axis`; ValueError for a box that is not as deep.
+        """Surface density (P, P) [Msun/h/(Mpc/h)^2] along `axis`; ValueError for a box that is not as deep or wide.
 
         P is the multiple of `stride` that brings pixels closest to `pixel_size` [Mpc/h]; of a deeper box the first
         `depth` [Mpc/h] are seen.
         """
         n_pixels = stride * round(self.box_size / pixel_size / stride)
-        if n_pixels < stride or self.box_size < depth * (1 - DEPTH_TOLERANCE):
+        if n_pixels < stride:
+            least = f"at least {stride} pixels of {pixel_size:g} Mpc/h"
+            raise ValueError(f"{self.name}: expected a box of {least}, got {self.box_size:g} Mpc/h")
+        if self.box_size < depth * (1 - DEPTH_TOLERANCE):
             raise ValueError(f"{self.name}: expected a box of at least {depth:g} Mpc/h, got {self.box_size:g}")
         slab = (0.0, depth) if self.box_size > depth * (1 + DEPTH_TOLERANCE) else None
         return project(self.pos, self.mass, self.box_size, n_pixels, axis, slab=slab)

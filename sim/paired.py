@@ -26,6 +26,7 @@ from sim.matching import matched
 from sim.particles import Species
 from sim.shards import PARAM_NAMES, file_hash
 from sim.sides import Sides
+from sim.thinning import thinned
 
 CATALOGS = "catalogs"
 DMO: tuple[Species, ...] = ("dark_matter",)
@@ -130,7 +131,7 @@ def _load_own(name: str, config: Cutouts, source: OwnBoxes) -> Paired:
             h=cosmology.h,
             columns=shapes(found.catalog),
         )
-        halos = _selected(path, box.box_size, source.redshift, config)
+        halos = _selected(path, name, box.box_size, source.redshift, config)
     with watch.stage("blocks"):
         dmo = Blocks.of(hydro.dmo_pos, found.particle_mass, box.box_size)
         tracers = {"dark_matter": hydro.dark_matter, "gas": hydro.gas, "stars": hydro.stars}
@@ -165,7 +166,7 @@ def _load_camels(name: str, config: Cutouts, source: Camels) -> Paired:
         dmo = snapshot.read_tracers(pair.dmo, DMO)
         hydro = snapshot.read_tracers(pair.hydro, (*HYDRO, "black_holes"), keep_wind=source.keep_wind)
     with watch.stage("catalogue"):
-        halos = _selected(pair.catalog, dmo.box_size, dmo.redshift, config)
+        halos = _selected(pair.catalog, name, dmo.box_size, dmo.redshift, config)
         halos, target_center = _centered(halos, pair, config, source)
     with watch.stage("blocks"):
         matter = Blocks.of(dmo["dark_matter"].pos, dmo["dark_matter"].mass, dmo.box_size)
@@ -185,9 +186,10 @@ def _centered(halos: Halos, pair: Pair, config: Cutouts, source: Camels) -> tupl
     return halos.taken(rows >= 0), others.center[rows[rows >= 0]]
 
 
-def _selected(path: Path, box_size: float, redshift: float, config: Cutouts) -> Halos:
-    """The halos of a catalogue above the threshold, in its order."""
-    return catalogs.read(path, box_size=box_size, redshift=redshift).above(config.min_mass)
+def _selected(path: Path, name: str, box_size: float, redshift: float, config: Cutouts) -> Halos:
+    """The halos of a catalogue above the threshold that simulation `name` has in the set, in its order."""
+    above = catalogs.read(path, box_size=box_size, redshift=redshift).above(config.min_mass)
+    return above if config.full_mass is None else thinned(above, config.full_mass, seed=config.seed, simulation=name)
 
 
 def catalog_path(name: str, config: Cutouts) -> Path:
@@ -202,9 +204,9 @@ def n_expected(name: str, config: Cutouts) -> int:
     path = catalog_path(name, config)
     if isinstance(config.source, OwnBoxes):
         box = sides.read_box(config.source.simulations / name)
-        return len(_selected(path, box.box_size, config.source.redshift, config))
+        return len(_selected(path, name, box.box_size, config.source.redshift, config))
     said = catalogs.stated(path)
-    halos = _selected(path, said["box_size"], said["redshift"], config)
+    halos = _selected(path, name, said["box_size"], said["redshift"], config)
     return len(_centered(halos, suite(config.source).pair(name), config, config.source)[0])
 
 

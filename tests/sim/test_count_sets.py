@@ -17,14 +17,6 @@ from sim.splits import split
 NAMES = ["box_0000", "box_0001", "box_0002", "box_0003"]
 
 
-@pytest.fixture(scope="module")
-def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("boxes")
-    for i, name in enumerate(NAMES):
-        simulation(folder / name, seed=i)
-    return folder
-
-
 def config(boxes: Path, out: Path, **changes: Any) -> Counts:
     values: dict[str, Any] = {
         "cell_size": 2.5,

@@ -9,20 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from own_boxes import BOX, simulation
+from own_boxes import BOX
 
 from configs import Baryons, Cutouts, Enthalpy, OwnBoxes
 from sim import feedback, paired, sides
 from sim.designs import NAMES, vector_of
 from sim.sides import Sides
-
-
-@pytest.fixture(scope="module")
-def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("boxes")
-    for i in range(2):
-        simulation(folder / f"box_{i:04d}", seed=i)
-    return folder
 
 
 def both(boxes: Path, name: str = "box_0000", **changes: Any) -> Sides:
