@@ -247,8 +247,15 @@ def test_a_critic_that_is_trained_tells_false_halos_from_true_ones_and_a_generat
         last = step(CRITIC)["distance"]
     assert last > first + 0.05
     before = {name: value.clone() for name, value in nets[GENERATOR].state_dict().items()}
+
+    def believed() -> float:
+        fakes = method._scaled(method._fakes(nets, batch.inputs, batch))
+        return method._judge(nets, batch.inputs, batch.params)(fakes).mean().item()
+
+    at_first = believed()
     losses = [float(step(GENERATOR)["loss"]) for _ in range(30)]
     assert losses[-1] < losses[0]
+    assert believed() > at_first + 0.1 * abs(at_first)
     assert any(not torch.equal(value, before[name]) for name, value in nets[GENERATOR].state_dict().items())
 
 
