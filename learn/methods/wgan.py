@@ -56,7 +56,10 @@ class Wgan:
         return (CRITIC, GENERATOR) if step % self.config.n_critic == self.config.n_critic - 1 else (CRITIC,)
 
     def loss(self, phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
-        """Of the critic: false - true + penalty + drift; of the generator: minus what the critic says of its counts."""
+        """Of the critic: false - true + penalty + drift; of the generator: minus what the critic says of its counts.
+
+        And, as much as the anchor weighs, minus the likelihood that Poisson counts of its rates are the true ones.
+        """
         return self._critic_loss(nets, batch) if phase == CRITIC else self._generator_loss(nets, batch)
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
@@ -76,9 +79,11 @@ class Wgan:
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
         """Whole numbers in float32, with the gradient of the rates."""
-        answer = self.halos.answer(nets[GENERATOR], inputs, params, drawn.normals)
-        rates = self.halos.rates(answer)
-        return torch.floor(rates + drawn.uniforms).detach() + (rates - rates.detach())
+        return counted(self.rates(nets, inputs, params, drawn.normals), drawn.uniforms)
+
+    def rates(self, nets: Nets, inputs: Tensor, params: Tensor, normals: Tensor) -> Tensor:
+        """Mean counts (B, C, D - 2 margin, ...) in the density (B, 1, D, ...), shown with the noise `normals`."""
+        return self.halos.rates(self.halos.answer(nets[GENERATOR], inputs, params, normals))
 
     def _critic_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         inputs = self._shown(batch)
@@ -97,15 +102,21 @@ class Wgan:
 
     def _generator_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         inputs = self._shown(batch)
-        fakes = self._fakes(nets, inputs, batch)
-        counts = self._scaled(fakes)
+        drawn = self._drawn(inputs, batch)
+        rates = self.rates(nets, inputs, batch.params, drawn.normals)
+        counts = self._scaled(counted(rates, drawn.uniforms))
         said = self._judge(nets, inputs, batch.params)(counts)
-        return -said.mean() / root_of(counts), {"rate": fakes.detach().mean()}
+        loss = -said.mean() / root_of(counts)
+        if self.config.anchor:
+            loss = loss + self.config.anchor * (rates - torch.xlogy(batch.targets, rates)).sum(1).mean()
+        return loss, {"rate": rates.detach().mean()}
 
     def _fakes(self, nets: Nets, inputs: Tensor, batch: Batch) -> Tensor:
         """A draw of every cube by its seed."""
-        drawn = self.halos.drawn(batch.seeds, tuple(inputs.shape[-3:]), tuple(batch.targets.shape[-3:]))
-        return self.count(nets, inputs, batch.params, drawn)
+        return self.count(nets, inputs, batch.params, self._drawn(inputs, batch))
+
+    def _drawn(self, inputs: Tensor, batch: Batch) -> Draw:
+        return self.halos.drawn(batch.seeds, tuple(inputs.shape[-3:]), tuple(batch.targets.shape[-3:]))
 
     def _judge(self, nets: Nets, inputs: Tensor, params: Tensor) -> Callable[[Tensor], Tensor]:
         """The critic of scaled counts (n B, C, D, H, W) in the density of `inputs` (B, 1, ...): (n B,)."""
@@ -131,6 +142,11 @@ class Wgan:
 
     def _shown(self, batch: Batch) -> Tensor:
         return self.halos.surrounded(batch.inputs, tuple(batch.targets.shape[-3:]))
+
+
+def counted(rates: Tensor, uniforms: Tensor) -> Tensor:
+    """Whole numbers of mean `rates`, whose gradient they have."""
+    return torch.floor(rates + uniforms).detach() + (rates - rates.detach())
 
 
 def root_of(counts: Tensor) -> float:

@@ -229,6 +229,21 @@ def test_the_gradient_of_counts_is_that_of_their_mean(count_train: Make) -> None
     torch.testing.assert_close(many.mean(0), rates.detach(), rtol=0.1, atol=0.15)
 
 
+def test_an_anchor_weighs_the_likelihood_of_poisson_beside_the_critic(count_train: Make) -> None:
+    told = {"kind": "wgan", "n_critic": 1, "critic_width": 4, "critic_levels": 1}
+    free, batch = opened(count_train(told))
+    held, _ = opened(count_train(told | {"anchor": 3.0}))
+    nets = random_nets(free)
+    losses = [method.loss(GENERATOR, nets, batch)[0] for method in (free, held)]
+    drawn = free.halos.drawn(batch.seeds, tuple(batch.inputs.shape[-3:]), (6, 6, 6))
+    rates = free.rates(nets, batch.inputs, batch.params, drawn.normals)
+    by_hand = torch.distributions.Poisson(rates).log_prob(batch.targets) + torch.lgamma(batch.targets + 1)
+    assert (losses[1] - losses[0]).item() == pytest.approx(-3 * by_hand.sum(1).mean().item(), rel=1e-4)
+    fakes = free._scaled(free._fakes(nets, batch.inputs, batch))
+    said = free._judge(nets, batch.inputs, batch.params)(fakes)
+    assert losses[0].item() == pytest.approx(-said.mean().item() / (2 * 6**3) ** 0.5, rel=1e-5)
+
+
 def test_a_critic_that_is_trained_tells_false_halos_from_true_ones_and_a_generator_learns(count_train: Make) -> None:
     method, batch = opened(count_train({"kind": "wgan", "n_critic": 1, "critic_width": 8, "critic_levels": 1}))
     torch.manual_seed(0)
