@@ -38,6 +38,9 @@ class EvaluateCounts(Frozen):
     others: tuple[OtherBoxes, ...] = Field((), description="further boxes that the same models are judged on")
     out: Location = Field(description="folder of evaluation.html, metrics.json and the figures")
     n_bins: int = Field(12, ge=4, le=128, description="bins in log k")
+    k_min: float = Field(
+        0.0, ge=0, le=100, description="wave number from which scores are taken [h/Mpc]: few modes say little"
+    )
     k_max: float = Field(1.0, gt=0, le=100, description="wave number up to which scores are taken [h/Mpc]")
     n_draws: int = Field(4, ge=1, le=256, description="draws a box, whose statistics are averaged")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the draws")
@@ -49,6 +52,12 @@ class EvaluateCounts(Frozen):
                 raise ValueError(f"{name}: kind counts or count_grids, got another")
             if data.patch is not None:
                 raise ValueError(f"{name}.patch: none, since whole boxes are judged, got {data.patch}")
+        return self
+
+    @model_validator(mode="after")
+    def wave_numbers_rise(self) -> Self:
+        if not self.k_min < self.k_max:
+            raise ValueError(f"k_min: below k_max={self.k_max:g}, got {self.k_min:g}")
         return self
 
     @model_validator(mode="after")

@@ -48,8 +48,8 @@ class CountLikelihood(HaloPainting):
     kind: Literal["counts"] = "counts"
     likelihood: Literal["negative_binomial", "poisson", "occupation"] = Field(
         "negative_binomial",
-        description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo or none, and "
-        "a negative binomial number of further ones, which may scatter less than Poisson",
+        description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo of one bin "
+        "or none, and a negative binomial number of further ones, which may scatter less than Poisson",
     )
 
 
@@ -61,6 +61,9 @@ class Wgan(HaloPainting):
     n_critic: int = Field(5, ge=1, le=100, description="steps of the critic for one of the generator")
     penalty: float = Field(10.0, ge=0, description="weight of the squared distance of its slope from 1")
     drift: float = Field(0.0, ge=0, description="weight of the squared value that the critic gives to true halos")
+    anchor: float = Field(
+        0.0, ge=0, description="weight of Poisson's likelihood of a cell beside what the critic says; 0: WGAN-GP alone"
+    )
     critic_width: int = Field(16, ge=2, le=512, description="channels of the critic's finest level; each doubles them")
     critic_levels: int = Field(2, ge=1, le=6, description="levels of the critic; each halves the sides of a cube")
 

@@ -92,7 +92,7 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
         margin=margin,
         reach=f"{margin * meta.pixel_size:g}",
         unit=meta.target_unit,
-        method=meta.config.method.kind,
+        method=method_of(meta),
         n_weights=f"{n_weights:,}",
         step=meta.step,
         commit=meta.commit,
@@ -105,13 +105,20 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
     )
 
 
+def method_of(meta: Meta) -> str:
+    """What its method is called, and its likelihood if it has one."""
+    method = meta.config.method
+    return f"{method.kind}, {method.likelihood}" if isinstance(method, CountLikelihood) else method.kind
+
+
 def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
     """The main scores on every set of boxes, the baselines beside the painter, and how many goals are reached."""
     own_evaluation(meta, evaluation)
     if evaluation["config"].get("kind") != "counts":
         raise ValueError(f"evaluation: expected one of counts, got {evaluation['config'].get('kind')}")
     rows = evaluation["rows"]
-    parts = [f"To k = {evaluation['k_max']:g} h/Mpc, with standard errors over simulations:"]
+    span = f"{evaluation['k_min']:g} to {evaluation['k_max']:g}"
+    parts = [f"From k = {span} h/Mpc, with standard errors over simulations:"]
     parts += [one_set(name, rows, evaluation["channels"]) for name in evaluation["data"]]
     lines = [f"- {sentence}" for sentence in (*verdicts(rows), *reached(rows))]
     return "\n\n".join([*parts, "\n".join(lines)])

@@ -24,6 +24,7 @@ from learn.counts.local_bias import Cells, LocalBias, MeanRate, drawn
 from learn.data import About, Batch, Source, Split
 from learn.halo_painter import HaloPainter
 from learn.portfolio import png
+from learn.scores.halo_chance import by_chance
 from learn.scores.halo_scores import scores
 from learn.scores.halo_statistics import ALL, Bench, Measured, mean_of, stacked, with_all
 from learn.sources import open_source
@@ -112,20 +113,28 @@ def judge(name: str, sources: Sequence[Source], methods: Mapping[str, Counter], 
     """Every method on every box of a data set."""
     about = sources[0].about
     bench = Bench.of(about.n_pixels, about.box_size, config.n_bins)
-    used = bench.shells.k <= config.k_max
-    if not used.any():
-        raise ValueError(f"k_max: expected above {bench.shells.k[0]:.3g} h/Mpc of {name}, got {config.k_max:g}")
+    used = used_bins(name, bench.shells.k, config)
     measured, truth, sample = measured_boxes(announced(name, sources), bench, methods, config)
     channels = (ALL, *about.target_channels)
     rows = [
         {"data": name, "channel": channel, "method": method, "name": f"{name}: {method}, {channel}"}
         | scores(own, truth, i, used)
+        | {"chance": by_chance(truth, i, used, bench.shells.n_modes, n_draws=config.n_draws)}
         for i, channel in enumerate(channels)
         for method, own in measured.items()
     ]
     shown = curves(measured, truth, bench.shells.k, bench.rings.k, channels, about.box_size**3)
     simulations = tuple(simulation for source in sources for simulation in source.simulations)
     return Judged(name, about, simulations, rows, shown, sample)
+
+
+def used_bins(name: str, k: NDArray[np.float64], config: EvaluateCounts) -> NDArray[np.bool_]:
+    """The bins of mean wave number `k` (K,) that are scored; ValueError where there is none."""
+    used = (k >= config.k_min) & (k <= config.k_max)
+    if not used.any():
+        asked = f"{config.k_min:g} to {config.k_max:g}"
+        raise ValueError(f"k_min, k_max: expected bins of {name} at {k[0]:.3g} to {k[-1]:.3g} h/Mpc in it, got {asked}")
+    return used
 
 
 def measured_boxes(
@@ -178,6 +187,7 @@ def metrics(config: EvaluateCounts, painters: Mapping[str, HaloPainter], judged:
         "painters": known,
         "split": config.split,
         "simulations": list(judged[0].simulations),
+        "k_min": config.k_min,
         "k_max": config.k_max,
         "channels": [ALL, *judged[0].about.target_channels],
         "data": {

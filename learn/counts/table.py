@@ -47,10 +47,18 @@ def table(title: str, rows: Sequence[Row], channels: Sequence[str]) -> Table:
 
 
 def goals(rows: Sequence[Row]) -> str:
-    """How many goals are reached on each data set."""
+    """How many goals are reached on each data set, and a line for each that is not or that these boxes cannot tell."""
     found = outcomes(rows)
     lines = []
     for name in dict.fromkeys(one["data"] for one in found):
-        known = [one for one in found if one["data"] == name and one["is_reached"] is not None]
+        own = [one for one in found if one["data"] == name]
+        known = [one for one in own if one["is_reached"] is not None]
         lines.append(f"{name}: {sum(one['is_reached'] for one in known)} of {len(known)} goals reached")
+        lines += [missed(one) for one in own if not one["is_reached"]]
     return "\n".join(lines)
+
+
+def missed(one: Mapping[str, Any]) -> str:
+    """A goal that is not reached, or of which nobody knows."""
+    said = "cannot tell" if one["is_reached"] is None else "not reached"
+    return f"  {said}: {one['channel']}, {one['text']}: {one['found']} (without fault {one['by_chance']})"

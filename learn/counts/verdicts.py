@@ -10,6 +10,7 @@ from configs.count_evaluation import PAINTER
 from learn.scores.halo_scores import SCORES
 from learn.scores.score import Row, best
 
+BY_NAME = {score.name: score for score in SCORES}
 COMPARED = tuple(score for score in SCORES if score.ideal is not None)
 
 
@@ -31,18 +32,27 @@ GOALS = (
 
 
 def outcomes(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Every goal on every data set and channel: data, channel, text, what was found, and whether it is reached."""
-    by_name = {score.name: score for score in SCORES}
-    own = [row for row in rows if row["method"] == PAINTER]
-    found = []
-    for row in own:
-        for goal in GOALS:
-            known = row[goal.score]
-            is_reached = None if known is None else abs(known["value"]) <= goal.limit
-            shown = by_name[goal.score].shown(row)
-            place = {"data": row["data"], "channel": row["channel"], "text": goal.text}
-            found.append({**place, "found": shown, "is_reached": is_reached})
-    return found
+    """Every goal on every data set and channel: data, channel, text, what was found, and whether it is reached.
+
+    `by_chance` is what a painter without fault would have in these boxes. One that misses a goal which chance alone
+    may miss is not told from it: is_reached None, as where there is no score.
+    """
+    return [outcome(row, goal) for row in rows if row["method"] == PAINTER for goal in GOALS]
+
+
+def outcome(row: Row, goal: Goal) -> dict[str, Any]:
+    """One goal in one row."""
+    known, chance = row[goal.score], (row["chance"] or {}).get(goal.score)
+    is_met = known is not None and abs(known["value"]) <= goal.limit
+    is_told = known is not None and chance is not None and (is_met or chance <= goal.limit)
+    return {
+        "data": row["data"],
+        "channel": row["channel"],
+        "text": goal.text,
+        "found": BY_NAME[goal.score].shown(row),
+        "by_chance": "–" if chance is None else f"{100 * chance:.1f} %",
+        "is_reached": is_met if is_told else None,
+    }
 
 
 def verdicts(rows: Sequence[Row]) -> list[str]:

@@ -1,32 +1,85 @@
 """Halos by likelihood: in each cell and mass bin a count drawn from a distribution that the network gives.
 
-The mean follows the density around the cell, and so does the dispersion, by which the scatter exceeds that of Poisson
-(PineTree, arXiv:2407.01391, and Kitaura et al. 2014 argue for more than Poisson). Cells are drawn apart: what halos
-share beyond the density is left out. Knows nothing of the training loop or of files.
+The mean follows the density around the cell, and so does the scatter. Where a halo surely is, of whatever mass, others
+are not: the counts of a cell scatter less than Poisson's; where halos crowd, more (PineTree, arXiv:2407.01391, and
+Kitaura et al. 2014 argue for more). The negative binomial knows the second alone, and each bin apart; `occupation`
+knows both. Cells are drawn apart: what halos share beyond the density is left out. Knows nothing of the training loop
+or of files.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from configs import CountLikelihood, Train
 from learn.data import About, Batch
 from learn.methods.halo_counts import Draw, HaloCounts
 from learn.methods.method import Metrics, Nets
-from learn.methods.negative_binomial import log_likelihood, quantiles
+from learn.methods.negative_binomial import Array, NegativeBinomial, array
+from learn.methods.occupation import Occupation
 from learn.normalize import Normalizer
 
 NET = "counter"
 DISPERSION, LOG_RANGE = 0.1, 6.0  # that of an answer of 0, and the largest |ln| of what it is multiplied by
 
 
+class Distribution(Protocol):
+    """Of the counts (B, C, D, H, W) of cells and mass bins."""
+
+    @property
+    def mean(self) -> Tensor: ...
+
+    def log_likelihood(self, counts: Tensor) -> Tensor:
+        """Natural logarithm of their probabilities, of each mass bin or of all together: (B, C or 1, D, H, W)."""
+        ...
+
+    def quantiles(self, uniforms: Array) -> Array:
+        """The counts that uniforms in [0, 1) draw."""
+        ...
+
+
+def poisson(halos: HaloCounts, answer: Tensor) -> NegativeBinomial:
+    """A rate."""
+    return NegativeBinomial(halos.rates(answer))
+
+
+def negative_binomial(halos: HaloCounts, answer: Tensor) -> NegativeBinomial:
+    """A rate, and the logarithm of a dispersion."""
+    rate, spread = answer.chunk(2, dim=1)
+    return NegativeBinomial(halos.rates(rate), dispersion(spread))
+
+
+def occupation(halos: HaloCounts, answer: Tensor) -> Occupation:
+    """Odds that the one halo is of a bin, a rate of further ones and the logarithm of their dispersion.
+
+    An answer of 0 is the mean count mu of training: odds mu, and as many further halos as those leave.
+    """
+    odds, rate, spread = answer.chunk(3, dim=1)
+    every = halos.mean_count(answer).sum()
+    further = halos.rates(rate) * every / (1 + every)
+    return Occupation(torch.log(halos.rates(odds)), NegativeBinomial(further, dispersion(spread)))
+
+
+def dispersion(answer: Tensor) -> Tensor:
+    """DISPERSION times the exponential of an answer, within bounds."""
+    return DISPERSION * torch.exp(LOG_RANGE * torch.tanh(answer / LOG_RANGE))
+
+
+Reading = Callable[[HaloCounts, Tensor], Distribution]
+LIKELIHOODS: Mapping[str, tuple[int, Reading]] = {
+    "poisson": (1, poisson),
+    "negative_binomial": (2, negative_binomial),
+    "occupation": (3, occupation),
+}
+"""How many numbers a mass bin the network answers, and what they mean."""
+
+
 class Counts:
-    """Negative binomial counts, or Poisson's, by maximum likelihood."""
+    """Counts of one of the likelihoods, by maximum likelihood."""
 
     is_stochastic: ClassVar[bool] = True
 
@@ -34,25 +87,22 @@ class Counts:
         assert isinstance(config.method, CountLikelihood)
         self.config = config.method
         self.halos = HaloCounts(config, normalizer, about)
-
-    @property
-    def is_dispersed(self) -> bool:
-        return self.config.likelihood == "negative_binomial"
+        self._n_answers, self._read = LIKELIHOODS[config.method.likelihood]
 
     def build(self) -> dict[str, nn.Module]:
         """A new network, drawn from torch's current random state."""
-        return {NET: self.halos.net(2 if self.is_dispersed else 1)}
+        return {NET: self.halos.net(self._n_answers)}
 
     def phases(self, _step: int) -> tuple[str]:
         """The one network."""
         return (NET,)
 
     def loss(self, _phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
-        """Minus the log-likelihood of a cell, summed over mass bins, a mean over cells and cubes."""
+        """Minus the log-likelihood of a cell and all its mass bins, a mean over cells and cubes."""
         counted = tuple(batch.targets.shape[-3:])
-        mean, dispersion = self.expected(nets, self.halos.surrounded(batch.inputs, counted), batch.params)
-        loss = -log_likelihood(batch.targets, mean, dispersion).sum(1).mean()
-        return loss, {"rate": mean.detach().mean()}
+        expected = self.expected(nets, self.halos.surrounded(batch.inputs, counted), batch.params)
+        loss = -expected.log_likelihood(batch.targets).sum(1).mean()
+        return loss, {"rate": expected.mean.detach().mean()}
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
         """The loss, and how draws compare with the truth."""
@@ -67,23 +117,11 @@ class Counts:
         return self.count(nets, shown, params, drawn)
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
-        """The quantiles that the uniforms of `drawn` name, as whole numbers in float32."""
-        mean, dispersion = self.expected(nets, inputs, params)
-        spread = None if dispersion is None else array(dispersion)
-        counts = quantiles(array(drawn.uniforms), array(mean), spread)
+        """What the uniforms of `drawn` draw, as whole numbers in float32."""
+        counts = self.expected(nets, inputs, params).quantiles(array(drawn.uniforms))
         return torch.from_numpy(counts).float().to(inputs.device)
 
-    def expected(self, nets: Nets, inputs: Tensor, params: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mean and dispersion (B, C, D - 2 margin, ...) of the counts; no dispersion where it is Poisson."""
+    def expected(self, nets: Nets, inputs: Tensor, params: Tensor) -> Distribution:
+        """Of the counts (B, C, D - 2 margin, ...) in the density (B, 1, D, ...)."""
         normals = inputs.new_empty(len(inputs), 0, *inputs.shape[-3:])
-        answer = self.halos.answer(nets[NET], inputs, params, normals)
-        n = self.halos.n_bins
-        if not self.is_dispersed:
-            return self.halos.rates(answer), None
-        factor = torch.exp(LOG_RANGE * torch.tanh(answer[:, n:] / LOG_RANGE))
-        return self.halos.rates(answer[:, :n]), DISPERSION * factor
-
-
-def array(x: Tensor) -> NDArray[np.float64]:
-    """In float64 on the CPU, without its gradient."""
-    return x.detach().double().cpu().numpy()
+        return self._read(self.halos, self.halos.answer(nets[NET], inputs, params, normals))

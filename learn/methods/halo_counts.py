@@ -69,8 +69,11 @@ class HaloCounts:
 
     def rates(self, answer: Tensor) -> Tensor:
         """Mean counts (B, C, D, H, W), above 0, that the answer stands for."""
-        mean = answer.new_tensor(self.normalizer.targets.x0)[:, None, None, None]
-        return mean * torch.exp(LIMIT * torch.tanh(answer / LIMIT))
+        return self.mean_count(answer) * torch.exp(LIMIT * torch.tanh(answer / LIMIT))
+
+    def mean_count(self, like: Tensor) -> Tensor:
+        """That of the training cells in each mass bin, (C, 1, 1, 1), on the device of `like`."""
+        return like.new_tensor(self.normalizer.targets.x0)[:, None, None, None]
 
     def surrounded(self, inputs: Tensor, counted: tuple[int, ...]) -> Tensor:
         """`inputs` as the network needs them to count `counted` cells along each side: a periodic box goes on.

@@ -5,6 +5,8 @@ Dispersion 0 is Poisson's. Knows nothing of networks or of what is counted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,26 @@ from torch import Tensor
 POISSON = 1e-7
 """A dispersion below it is none: the terms that it makes are lost in rounding."""
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NegativeBinomial:
+    """Means of counts and their dispersion, shapes alike; Poisson's without."""
+
+    mean: Tensor
+    dispersion: Tensor | None = None
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean if self.dispersion is None else self.mean + self.dispersion * self.mean**2
+
+    def log_likelihood(self, counts: Tensor) -> Tensor:
+        """Natural logarithm of the probability of `counts`, in the precision of the mean."""
+        return log_likelihood(counts, self.mean, self.dispersion)
+
+    def quantiles(self, uniforms: Array) -> Array:
+        """The count that each of `uniforms` in [0, 1) draws."""
+        return quantiles(uniforms, array(self.mean), None if self.dispersion is None else array(self.dispersion))
 
 
 def log_likelihood(counts: Tensor, mean: Tensor, dispersion: Tensor | None = None) -> Tensor:
@@ -47,3 +69,8 @@ def quantiles(uniforms: Array, mean: Array, dispersion: Array | None = None) -> 
     r = 1 / alpha[spread]
     found[spread] = stats.nbinom.ppf(uniforms[spread], r, 1 / (1 + alpha[spread] * mean[spread]))
     return found
+
+
+def array(x: Tensor) -> Array:
+    """In float64 on the CPU, without its gradient."""
+    return x.detach().double().cpu().numpy()

@@ -27,6 +27,8 @@ from learn.normalize import Normalizer
 
 GENERATOR, CRITIC = "generator", "critic"
 MIXING = 1 << 60  # seeds of what is mixed for the penalty, apart from those of draws
+EMPTY = 3 / 8
+"""What is added to counts before their root is taken."""
 TINY = 1e-12
 """Added to a squared norm, whose root has no gradient at 0."""
 
@@ -54,7 +56,10 @@ class Wgan:
         return (CRITIC, GENERATOR) if step % self.config.n_critic == self.config.n_critic - 1 else (CRITIC,)
 
     def loss(self, phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
-        """Of the critic: false - true + penalty + drift; of the generator: minus what the critic says of its counts."""
+        """Of the critic: false - true + penalty + drift; of the generator: minus what the critic says of its counts.
+
+        And, as much as the anchor weighs, minus the likelihood that Poisson counts of its rates are the true ones.
+        """
         return self._critic_loss(nets, batch) if phase == CRITIC else self._generator_loss(nets, batch)
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
@@ -63,7 +68,8 @@ class Wgan:
         draws = self.halos.draws_of(self, nets, inputs, batch.params, batch.seeds, self.config.n_draws)
         scores = self.halos.scores(draws, batch.targets)
         judge = self._judge(nets, inputs, batch.params)
-        distance = judge(self._scaled(batch.targets)).mean() - judge(self._scaled(draws[0])).mean()
+        true, false = (self._scaled(counts) for counts in (batch.targets, draws[0]))
+        distance = (judge(true) - judge(false)).mean() / root_of(true)
         return {"loss": scores["crps"], "distance": distance, **scores}
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
@@ -73,9 +79,11 @@ class Wgan:
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
         """Whole numbers in float32, with the gradient of the rates."""
-        answer = self.halos.answer(nets[GENERATOR], inputs, params, drawn.normals)
-        rates = self.halos.rates(answer)
-        return torch.floor(rates + drawn.uniforms).detach() + (rates - rates.detach())
+        return counted(self.rates(nets, inputs, params, drawn.normals), drawn.uniforms)
+
+    def rates(self, nets: Nets, inputs: Tensor, params: Tensor, normals: Tensor) -> Tensor:
+        """Mean counts (B, C, D - 2 margin, ...) in the density (B, 1, D, ...), shown with the noise `normals`."""
+        return self.halos.rates(self.halos.answer(nets[GENERATOR], inputs, params, normals))
 
     def _critic_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         inputs = self._shown(batch)
@@ -88,20 +96,27 @@ class Wgan:
         # In one pass, of which the gradients of several workers are averaged once.
         said_true, said_false, said_mixed = judge(torch.cat((true, false, mixed))).chunk(3)
         penalty = slope_penalty(said_mixed, mixed)
-        distance = (said_true - said_false).mean()
+        distance = (said_true - said_false).mean() / root_of(true)
         loss = -distance + self.config.penalty * penalty + self.config.drift * said_true.square().mean()
         return loss, {"distance": distance.detach(), "penalty": penalty.detach()}
 
     def _generator_loss(self, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         inputs = self._shown(batch)
-        fakes = self._fakes(nets, inputs, batch)
-        said = self._judge(nets, inputs, batch.params)(self._scaled(fakes))
-        return -said.mean(), {"rate": fakes.detach().mean()}
+        drawn = self._drawn(inputs, batch)
+        rates = self.rates(nets, inputs, batch.params, drawn.normals)
+        counts = self._scaled(counted(rates, drawn.uniforms))
+        said = self._judge(nets, inputs, batch.params)(counts)
+        loss = -said.mean() / root_of(counts)
+        if self.config.anchor:
+            loss = loss + self.config.anchor * (rates - torch.xlogy(batch.targets, rates)).sum(1).mean()
+        return loss, {"rate": rates.detach().mean()}
 
     def _fakes(self, nets: Nets, inputs: Tensor, batch: Batch) -> Tensor:
         """A draw of every cube by its seed."""
-        drawn = self.halos.drawn(batch.seeds, tuple(inputs.shape[-3:]), tuple(batch.targets.shape[-3:]))
-        return self.count(nets, inputs, batch.params, drawn)
+        return self.count(nets, inputs, batch.params, self._drawn(inputs, batch))
+
+    def _drawn(self, inputs: Tensor, batch: Batch) -> Draw:
+        return self.halos.drawn(batch.seeds, tuple(inputs.shape[-3:]), tuple(batch.targets.shape[-3:]))
 
     def _judge(self, nets: Nets, inputs: Tensor, params: Tensor) -> Callable[[Tensor], Tensor]:
         """The critic of scaled counts (n B, C, D, H, W) in the density of `inputs` (B, 1, ...): (n B,)."""
@@ -117,11 +132,29 @@ class Wgan:
         return judge
 
     def _scaled(self, counts: Tensor) -> Tensor:
-        """Counts as the critic sees them: in standard deviations of their logarithms."""
-        return self.normalizer.targets.forward(counts)
+        """Counts as the critic sees them: roots that scatter alike (Anscombe 1948), over the scatter of Poisson's.
+
+        Their slope is nearly the same at 0 and at 1, between which most cells are: it is what the generator descends.
+        """
+        mean = self.halos.mean_count(counts)
+        roots = 2 * (torch.sqrt(counts + EMPTY) - EMPTY**0.5)
+        return roots * torch.sqrt((1 + mean) / mean)
 
     def _shown(self, batch: Batch) -> Tensor:
         return self.halos.surrounded(batch.inputs, tuple(batch.targets.shape[-3:]))
+
+
+def counted(rates: Tensor, uniforms: Tensor) -> Tensor:
+    """Whole numbers of mean `rates`, whose gradient they have."""
+    return torch.floor(rates + uniforms).detach() + (rates - rates.detach())
+
+
+def root_of(counts: Tensor) -> float:
+    """Of the numbers in a cube of `counts` (B, C, D, H, W): as it grows, so does the distance of two draws.
+
+    What a critic of unit slope says is of that order. So measured, the penalty holds the slope in a cube of any size.
+    """
+    return float(counts[0].numel() ** 0.5)
 
 
 def slope_penalty(said: Tensor, points: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -47,6 +48,11 @@ class CubeShells:
         """Mean |k| of the modes of each bin [h/Mpc], (K,)."""
         return self._means(self._size)
 
+    @property
+    def n_modes(self) -> Array:
+        """Modes of each bin, (K,): as many are independent as half of them, of a field without imaginary part."""
+        return self._counted[self._used]
+
     def modes(self, field: NDArray) -> Modes:
         """Of field / mean - 1, (n, n, n // 2 + 1); zero where the mean is."""
         wide = field.astype(np.float64)
@@ -64,7 +70,7 @@ class CubeShells:
         arXiv:1506.02729, eq. 19).
         """
         power = self.power(modes, modes)
-        cubes = np.array([self._sum_of_cubes(modes * mask) for mask in self._masks])
+        cubes = np.array([self._sum_of_cubes(modes, i) for i in range(len(self._used_bins))])
         scale = self.box_size**6 / self.n_cells**9
         found = np.full(len(power), np.nan)
         closed = self._triangles * self.n_cells**6 > 0.5
@@ -73,18 +79,28 @@ class CubeShells:
         found[closed] = cubes[closed] * scale / self._triangles[closed] / (3 * power[closed] ** 2)
         return found
 
-    def _sum_of_cubes(self, modes: Modes) -> float:
-        field = scipy.fft.irfftn(modes, s=(self.n_cells,) * 3)
-        return float((field**3).sum())
+    def _sum_of_cubes(self, modes: Modes, i: int) -> float:
+        """Of the field of the modes of bin `i` alone, on the coarsest grid on which no open triangle closes."""
+        n = self._n_coarse[i]
+        cut = within(n, self.n_cells)
+        field = scipy.fft.irfftn(modes[cut] * (self._bins[cut] == self._used_bins[i] + 1), s=(n,) * 3)
+        return float((field**3).sum()) * (n / self.n_cells) ** 6
 
     @cached_property
     def _triangles(self) -> Array:
         """Closed triangles of each bin, in the units of `_sum_of_cubes`."""
-        return np.array([self._sum_of_cubes(mask.astype(np.complex128)) for mask in self._masks])
+        ones = np.ones(self._size.shape, np.complex128)
+        return np.array([self._sum_of_cubes(ones, i) for i in range(len(self._used_bins))])
 
     @cached_property
-    def _masks(self) -> list[NDArray[np.bool_]]:
-        return [self._bins == i + 1 for i in np.flatnonzero(self._used)]
+    def _used_bins(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self._used)
+
+    @cached_property
+    def _n_coarse(self) -> list[int]:
+        """Cells along a side that the modes of each bin need: more than three times the largest of their numbers."""
+        longest = np.array(self.edges[1:])[self._used_bins] * self.box_size / (2 * np.pi)
+        return [min(self.n_cells, 2 * scipy.fft.next_fast_len(int(1.5 * k) + 1, real=True)) for k in longest]
 
     @cached_property
     def _size(self) -> Array:
@@ -108,12 +124,12 @@ class CubeShells:
         return np.broadcast_to(np.where(once, 1.0, 2.0), self._size.shape)
 
     @cached_property
-    def _n_modes(self) -> Array:
+    def _counted(self) -> Array:
         return self._sums(np.ones_like(self._size))
 
     @cached_property
     def _used(self) -> NDArray[np.bool_]:
-        return self._n_modes > 0
+        return self._counted > 0
 
     def _sums(self, values: Array) -> Array:
         weighted = (values * self._weights).ravel()
@@ -121,4 +137,10 @@ class CubeShells:
         return np.asarray(sums[1 : len(self.edges)], np.float64)
 
     def _means(self, values: Array) -> Array:
-        return np.asarray(self._sums(values)[self._used] / self._n_modes[self._used])
+        return np.asarray(self._sums(values)[self._used] / self.n_modes)
+
+
+def within(n: int, n_cells: int) -> tuple[Any, ...]:
+    """Where the modes of a grid of n cells along a side are among those of one of n_cells."""
+    whole = np.rint(np.fft.fftfreq(n, 1 / n)).astype(np.intp)
+    return np.ix_(whole, whole, np.arange(n // 2 + 1)) if n < n_cells else (np.s_[...],)

@@ -23,12 +23,17 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Means:
-    """Means over simulations of one channel, over many drawings of these: B of them. Names as in `Measured`."""
+    """Means over simulations of one channel, over many drawings of these: B of them. Names as in `Measured`.
+
+    The stochasticity, what no linear bias explains (Dekel & Lahav 1999), is a mean of those of boxes: one of their mean
+    spectra would call a bias that differs with the cosmology noise.
+    """
 
     power: Array  # (B, K)
     cross_truth: Array
     cross_matter: Array
     matter: Array
+    stochasticity: Array
     shot: Array  # (B,)
     number: Array
     bispectrum: Array  # (B, R)
@@ -38,11 +43,6 @@ class Means:
     def two_halo(self) -> Array:
         """Power less shot noise."""
         return self.power - self.shot[:, None]
-
-    @property
-    def stochasticity(self) -> Array:
-        """P (1 - r^2), r being that of halos and density: what no linear bias explains (Dekel & Lahav 1999)."""
-        return self.power - self.cross_matter**2 / self.matter
 
     def correlation(self, truth: Means) -> Array:
         """r(k) with the true halos."""

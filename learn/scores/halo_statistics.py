@@ -30,6 +30,7 @@ class Measured:
     cross_truth: Array  # (C, K) with the true halos of the channel
     cross_matter: Array  # (C, K) with the density
     matter: Array  # (C, K) of the density, alike in every channel
+    stochasticity: Array  # (C, K) P (1 - r^2), r being that of halos and density, of this box alone
     shot: Array  # (C,)
     number: Array  # (C,) halos
     bispectrum: Array  # (C, R)
@@ -54,11 +55,14 @@ class Bench:
         number = every.sum(axis=(1, 2, 3), dtype=np.float64)
         volume = self.shells.box_size**3
         own = self.shells.power(matter, matter)
+        power = np.array([self.shells.power(one, one) for one in modes])
+        cross = np.array([self.shells.power(one, matter) for one in modes])
         return Measured(
-            power=np.array([self.shells.power(one, one) for one in modes]),
+            power=power,
             cross_truth=np.array([self.shells.power(a, b) for a, b in zip(modes, truth, strict=True)]),
-            cross_matter=np.array([self.shells.power(one, matter) for one in modes]),
+            cross_matter=cross,
             matter=np.tile(own, (len(every), 1)),
+            stochasticity=power - cross**2 / own,
             shot=np.divide(volume, number, out=np.zeros(len(every)), where=number > 0),
             number=number,
             bispectrum=np.array([self.rings.bispectrum(one) for one in modes]),

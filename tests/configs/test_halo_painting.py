@@ -30,9 +30,13 @@ def written(folder: Path, text: str) -> Path:
 def test_the_shipped_files_say_what_they_are_for(repository: Path) -> None:
     nb = load(Train, repository / "configs/train/counts_nb.yaml")
     wgan = load(Train, repository / "configs/train/counts_wgan.yaml")
+    occupation = load(Train, repository / "configs/train/counts_occupation.yaml")
     assert isinstance(nb.method, CountLikelihood)
+    assert isinstance(occupation.method, CountLikelihood)
+    assert (nb.method.likelihood, occupation.method.likelihood) == ("negative_binomial", "occupation")
+    assert nb.net == occupation.net
     assert isinstance(wgan.method, Wgan)
-    assert nb.net == wgan.net == Inception(kind="inception", width=10, n_blocks=2)
+    assert nb.net == wgan.net == Inception(kind="inception", width=6, n_blocks=2)
     assert nb.inception.margin == nb.data.margin == 4
     tune = load(Tune, repository / "configs/tune/counts.yaml")
     assert "optimizer.lr" in tune.space.distributions

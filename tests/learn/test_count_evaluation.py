@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from toy_counts import CHANNELS, toy_grids, write_toy_counts
 from untrained import write_checkpoint
 
-from configs import CountShards, Evaluate, EvaluateCounts, Train, load_one_of
+from configs import Counts, CountShards, Evaluate, EvaluateCounts, Train, load, load_one_of
 from learn.counts import evaluation, table
 from learn.counts.evaluation import HELD_OUT, LOCAL_BIAS, MEAN_RATE, PAINTER, evaluate, seed_of
-from learn.counts.verdicts import GOALS, outcomes, verdicts
+from learn.counts.local_bias import LocalBias
+from learn.counts.verdicts import GOALS, outcome, outcomes, verdicts
 from learn.evaluate import of_checkpoint
 from learn.model import MAX_SEED
 from learn.scores.halo_scores import SCORES
 from learn.scores.halo_statistics import ALL
+from sim import count_sets
 
 Make = Callable[..., Train]
 
@@ -100,6 +102,19 @@ def test_baselines_are_fitted_on_the_training_boxes(config: EvaluateCounts) -> N
     assert local["pdf"]["value"] < 0.5 * mean["pdf"]["value"]
 
 
+def test_baselines_see_the_cells_of_training_boxes_alone(
+    config: EvaluateCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, fit = [], LocalBias.fit
+    monkeypatch.setattr(LocalBias, "fit", lambda cells: seen.append(cells) or fit(cells))
+    methods = evaluation.baselines(config)
+    assert seen[0].n_cells.sum() == 3 * 12**3
+    expected = [toy_grids(i).counts.sum(axis=(1, 2, 3)) for i in (0, 1, 4)]
+    np.testing.assert_array_equal(seen[0].halos.sum(axis=1), np.sum(expected, axis=0))
+    halos = methods[MEAN_RATE](np.zeros((40, 40, 40)), np.zeros(3), 0)
+    np.testing.assert_allclose(halos.mean(axis=(1, 2, 3)), np.mean(expected, axis=0) / 12**3, rtol=0.03)
+
+
 @pytest.mark.usefixtures("unwritten")
 def test_a_painter_of_the_truth_is_without_fault(config: EvaluateCounts, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = [toy_grids(i) for i in range(5)] + [toy_grids(i, 8, 32.0) for i in range(5)]
@@ -146,6 +161,52 @@ def test_the_table_names_sets_methods_and_goals(config: EvaluateCounts) -> None:
         assert words in text.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("value", "chance", "is_reached"),
+    [(0.04, 0.2, True), (0.11, 0.04, False), (-0.11, 0.04, False), (0.11, 0.12, None), (None, 0.01, None)],
+)
+def test_a_goal_that_chance_may_miss_is_reached_or_not_to_be_told(
+    value: float | None, chance: float, is_reached: bool | None
+) -> None:
+    score = None if value is None else {"value": value, "standard_error": 0.01}
+    judged = {"data": "a", "channel": "b", "method": PAINTER} | {goal.score: score for goal in GOALS}
+    found = outcome(judged | {"chance": {goal.score: chance for goal in GOALS}}, GOALS[1])
+    assert found["is_reached"] is is_reached
+    assert found["by_chance"] == f"{100 * chance:.1f} %"
+    assert outcome(judged | {"chance": None}, GOALS[1])["is_reached"] is None
+    told = table.goals([judged | {"chance": {goal.score: chance for goal in GOALS}}]).splitlines()
+    assert told[0] == f"a: {4 * (is_reached is True)} of {4 * (is_reached is not None)} goals reached"
+    missed = {True: [], False: ["  not reached"] * 4, None: ["  cannot tell"] * 4}[is_reached]
+    assert [line.split(":")[0] for line in told[1:]] == missed
+
+
+def test_the_real_box_is_judged_like_any_other(
+    count_train: Make, tmp_path: Path, real_data: Path, repository: Path
+) -> None:
+    shipped = load(Counts, repository / "configs/pairs/counts_abacus.yaml")
+    path = real_data / "nbody/abacus_n64/mini_n64_l32_z0.npz"
+    box = shipped.source.boxes[0].model_copy(update={"snapshot": path, "catalog": path})
+    changes = {"source": shipped.source.model_copy(update={"boxes": (box,)}), "out": tmp_path / "abacus"}
+    sets = shipped.model_copy(update=changes | {"log10_mass_edges": (11.7, 12.5, 15.5)})
+    (record,) = count_sets.produce(sets)
+    toy = tmp_path / "toy"
+    toy.mkdir()
+    write_toy_counts(toy, cell_size=2.0, box_size=24.0, target_channels=sets.channels)
+    train = count_train(data=CountShards(kind="counts", folder=toy, patch=6, margin=2))
+    boxes = {"name": "Abacus", "data": CountShards(kind="counts", folder=sets.out)}
+    asked = {"checkpoint": write_checkpoint(tmp_path / "model", train), "data": CountShards(kind="counts", folder=toy)}
+    result = evaluate(
+        EvaluateCounts.model_validate(
+            {"kind": "counts", "others": (boxes,), "out": tmp_path / "out", "n_bins": 4, "n_draws": 1} | asked
+        )
+    )
+    assert result["data"]["Abacus"]["simulations"] == ["abacus_n64"]
+    found = row(result, "Abacus", ALL, LOCAL_BIAS)
+    # Halos of a power law are where the matter is, in a real box too.
+    assert found["correlation"]["value"] > row(result, "Abacus", ALL, MEAN_RATE)["correlation"]["value"] + 0.1
+    assert found["chance"]["shot_noise"] == pytest.approx((1.6 / record.n_halos) ** 0.5, rel=0.5)
+
+
 def test_boxes_that_do_not_fit_are_refused_by_name(config: EvaluateCounts, tmp_path: Path) -> None:
     def judging(**changes: Any) -> EvaluateCounts:
         folder = write_toy_counts(tmp_path / "unlike", **changes)
@@ -156,8 +217,10 @@ def test_boxes_that_do_not_fit_are_refused_by_name(config: EvaluateCounts, tmp_p
         evaluate(judging(cell_size=3.0, box_size=36.0))
     with pytest.raises(ValueError, match=r"held out: .*unlike: expected target_channels .*, got \('a', 'b'\)"):
         evaluate(judging(target_channels=("a", "b")))
-    with pytest.raises(ValueError, match=r"k_max: expected above 0\.1"):
+    with pytest.raises(ValueError, match=r"k_min, k_max: expected bins of held out at 0\.1.* in it, got 0 to 0\.05"):
         evaluate(config.model_copy(update={"k_max": 0.05}))
+    with pytest.raises(ValueError, match=r"k_min, k_max: expected bins of held out .* got 0\.9 to 1"):
+        evaluate(config.model_copy(update={"k_min": 0.9}))
 
 
 def test_the_folder_of_a_checkpoint_is_judged_on_its_whole_boxes(config: EvaluateCounts) -> None:

@@ -16,11 +16,18 @@ from learn.counts import evaluation
 from learn.halo_painter import HaloPainter
 
 
-@pytest.mark.parametrize("kind", ["counts", "wgan"])
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("counts", "counts, negative_binomial"),
+        ("wgan", "wgan"),
+        ({"kind": "counts", "likelihood": "occupation"}, "counts, occupation"),
+    ],
+)
 def test_a_release_comes_home_as_the_model_that_left(
-    count_train: Callable[..., Train], tmp_path: Path, kind: str
+    count_train: Callable[..., Train], tmp_path: Path, method: str | dict[str, str], name: str
 ) -> None:
-    checkpoint = write_checkpoint(tmp_path / "model", count_train(kind))
+    checkpoint = write_checkpoint(tmp_path / "model", count_train(method))
     out = release.export(checkpoint, tmp_path / "release", note="Toy boxes.")
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
@@ -29,8 +36,11 @@ def test_a_release_comes_home_as_the_model_that_left(
         "weights.safetensors",
     ]
     card = (out / "README.md").read_text()
-    for words in ("Toy boxes.", "halos_13_15", "2 cells to each side: 8 Mpc/h", "omega_m", "No held-out evaluation"):
+    for words in ("Toy boxes.", "2 cells to each side: 8 Mpc/h", "omega_m", "No held-out evaluation"):
         assert words in card
+    assert "| input | density over its mean, float32 (D, H, W)" in card
+    assert "| output | halos_12_13, halos_13_15: halos a cell, int32 (2, D, H, W);" in card
+    assert f"| method | {name}, " in card
     home = HaloPainter.load(release.import_(out, tmp_path / "home"))
     density = np.ones((5, 5, 5), np.float32)
     assert (home(density, seed=3) == HaloPainter.load(checkpoint)(density, seed=3)).all()

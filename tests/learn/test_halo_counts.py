@@ -14,19 +14,21 @@ from torch import Tensor, nn
 from configs import Optimizer, Train
 from learn import checkpoint
 from learn.data import Batch, InOrder
-from learn.methods import METHODS, Counts, Wgan
+from learn.methods import METHODS, Counts, Wgan, wgan
 from learn.methods.counts import NET
 from learn.methods.halo_counts import Draw, pooled
 from learn.methods.noise import successors
 from learn.methods.wgan import CRITIC, GENERATOR, slope_penalty
 from learn.normalize import Normalizer
 from learn.prepare import Local
+from learn.schedule import ema_decay
 from learn.sources import open_source
 from learn.train import Run, adamw, fit
 
 Make = Callable[..., Train]
 KINDS = ("counts", "wgan")
-LIKELIHOODS = [{"kind": "counts", "likelihood": "poisson"}, {"kind": "counts", "likelihood": "negative_binomial"}]
+OCCUPATION = {"kind": "counts", "likelihood": "occupation"}
+LIKELIHOODS = [{"kind": "counts", "likelihood": name} for name in ("poisson", "negative_binomial", "occupation")]
 
 
 def opened(config: Train) -> tuple[Counts | Wgan, Batch]:
@@ -50,8 +52,8 @@ def whole_box(config: Train) -> tuple[Tensor, Tensor]:
     return batch.inputs, batch.params
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: str | dict[str, str]) -> None:
     method, batch = opened(count_train(kind))
     torch.manual_seed(0)
     nets = method.build()
@@ -60,8 +62,10 @@ def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: s
     torch.testing.assert_close(drawn.mean((0, 1, 3, 4, 5)), mean, rtol=0.15, atol=0.01)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(
+    count_train: Make, kind: str | dict[str, str]
+) -> None:
     config = count_train(kind)
     method, _ = opened(config)
     nets, (inputs, params) = random_nets(method), whole_box(config)
@@ -78,8 +82,8 @@ def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(count_
     assert (every[1] == alone[0]).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: str | dict[str, str]) -> None:
     config = count_train(kind)
     method, _ = opened(config)
     nets, (inputs, params) = random_nets(method), whole_box(config)
@@ -110,9 +114,9 @@ def test_the_loss_is_the_likelihood_of_a_cell(count_train: Make) -> None:
     method, batch = opened(count_train(LIKELIHOODS[0]))
     nets = random_nets(method)
     loss, _ = method.loss(NET, nets, batch)
-    rate, dispersion = method.expected(nets, batch.inputs, batch.params)
-    assert dispersion is None
-    by_hand = torch.distributions.Poisson(rate.double()).log_prob(batch.targets.double()).sum(1).mean()
+    expected = method.expected(nets, batch.inputs, batch.params)
+    assert expected.dispersion is None
+    by_hand = torch.distributions.Poisson(expected.mean.double()).log_prob(batch.targets.double()).sum(1).mean()
     assert loss.item() == pytest.approx(-by_hand.item(), rel=1e-5)
 
 
@@ -131,7 +135,7 @@ def test_the_likelihood_of_truth_is_learned_and_beats_the_mean_count(count_train
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.1
     with torch.no_grad():
-        rate, _ = model.expected(nets, batch.inputs, batch.params)
+        rate = model.expected(nets, batch.inputs, batch.params).mean
     r = np.corrcoef(rate[:, 0].flatten(), batch.inputs[:, 0, 2:-2, 2:-2, 2:-2].flatten())[0, 1]
     assert r > 0.8
 
@@ -158,6 +162,42 @@ def test_the_penalty_is_of_each_row_and_can_be_descended() -> None:
     flat = torch.zeros(2, 1, 2, 2, 2, requires_grad=True)
     slope_penalty((flat * 0 * factor[0]).flatten(1).sum(1), flat).backward()
     assert torch.isfinite(factor.grad).all()
+
+
+def test_the_penalty_is_taken_between_true_and_false_halos_at_shares_of_their_seeds(
+    count_train: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, batch = opened(count_train("wgan"))
+    nets, points = random_nets(method), []
+
+    def kept(said: Tensor, at: Tensor) -> Tensor:
+        points.append(at.detach())
+        return slope_penalty(said, at)
+
+    monkeypatch.setattr(wgan, "slope_penalty", kept)
+    true = method._scaled(batch.targets)
+    with torch.no_grad():
+        false = method._scaled(method._fakes(nets, batch.inputs, batch))
+    losses = [method.loss(CRITIC, nets, batch)[0].item() for _ in range(2)]
+    assert losses[0] == losses[1]
+    share = torch.stack([((at - true) * (false - true)).flatten(1).sum(1) for at in points])
+    share = share / (false - true).square().flatten(1).sum(1)
+    assert torch.equal(share[0], share[1])
+    assert share.min() > 0
+    assert share.max() < 1
+    assert share[0].std() > 0.1
+    torch.testing.assert_close(points[0], true + share[0].reshape(-1, 1, 1, 1, 1) * (false - true))
+
+
+def test_averages_of_both_networks_follow_them(count_train: Make) -> None:
+    run = Run(count_train("wgan"), Local(), None)
+    for step in range(1, 4):
+        before = {name: [p.clone() for p in net.parameters()] for name, net in run.ema.items()}
+        run.advance()
+        for name, net in run.ema.items():
+            moved = zip(before[name], run.nets[name].parameters(), net.parameters(), strict=True)
+            for old, raw, new in moved:
+                torch.testing.assert_close(new, old + (1 - ema_decay(0.9, step)) * (raw - old))
 
 
 def test_the_critic_has_its_steps_before_the_generator_has_one(count_train: Make) -> None:
@@ -189,6 +229,21 @@ def test_the_gradient_of_counts_is_that_of_their_mean(count_train: Make) -> None
     torch.testing.assert_close(many.mean(0), rates.detach(), rtol=0.1, atol=0.15)
 
 
+def test_an_anchor_weighs_the_likelihood_of_poisson_beside_the_critic(count_train: Make) -> None:
+    told = {"kind": "wgan", "n_critic": 1, "critic_width": 4, "critic_levels": 1}
+    free, batch = opened(count_train(told))
+    held, _ = opened(count_train(told | {"anchor": 3.0}))
+    nets = random_nets(free)
+    losses = [method.loss(GENERATOR, nets, batch)[0] for method in (free, held)]
+    drawn = free.halos.drawn(batch.seeds, tuple(batch.inputs.shape[-3:]), (6, 6, 6))
+    rates = free.rates(nets, batch.inputs, batch.params, drawn.normals)
+    by_hand = torch.distributions.Poisson(rates).log_prob(batch.targets) + torch.lgamma(batch.targets + 1)
+    assert (losses[1] - losses[0]).item() == pytest.approx(-3 * by_hand.sum(1).mean().item(), rel=1e-4)
+    fakes = free._scaled(free._fakes(nets, batch.inputs, batch))
+    said = free._judge(nets, batch.inputs, batch.params)(fakes)
+    assert losses[0].item() == pytest.approx(-said.mean().item() / (2 * 6**3) ** 0.5, rel=1e-5)
+
+
 def test_a_critic_that_is_trained_tells_false_halos_from_true_ones_and_a_generator_learns(count_train: Make) -> None:
     method, batch = opened(count_train({"kind": "wgan", "n_critic": 1, "critic_width": 8, "critic_levels": 1}))
     torch.manual_seed(0)
@@ -207,9 +262,30 @@ def test_a_critic_that_is_trained_tells_false_halos_from_true_ones_and_a_generat
         last = step(CRITIC)["distance"]
     assert last > first + 0.05
     before = {name: value.clone() for name, value in nets[GENERATOR].state_dict().items()}
+
+    def believed() -> float:
+        fakes = method._scaled(method._fakes(nets, batch.inputs, batch))
+        return method._judge(nets, batch.inputs, batch.params)(fakes).mean().item()
+
+    at_first = believed()
     losses = [float(step(GENERATOR)["loss"]) for _ in range(30)]
     assert losses[-1] < losses[0]
+    assert believed() > at_first + 0.1 * abs(at_first)
     assert any(not torch.equal(value, before[name]) for name, value in nets[GENERATOR].state_dict().items())
+
+
+def test_the_critic_sees_counts_that_scatter_alike_and_whose_slope_at_nothing_is_that_at_one(count_train: Make) -> None:
+    method, _ = opened(count_train("wgan"))
+    assert isinstance(method, Wgan)
+    for mean in (1e-3, 0.1, 2.0, 100.0):
+        scale = method.normalizer.targets.model_copy(update={"x0": (mean, mean)})
+        method.halos.normalizer = method.normalizer.model_copy(update={"targets": scale})
+        counts = torch.poisson(torch.full((1, 2, 40, 40, 40), mean), torch.Generator().manual_seed(1))
+        np.testing.assert_allclose(method._scaled(counts).std((0, 2, 3, 4)), 1, rtol=0.3)
+        ends = torch.tensor([0.0, 1.0]).repeat(1, 2, 1)[..., None, None].requires_grad_()
+        (slopes,) = torch.autograd.grad(method._scaled(ends).sum(), ends)
+        assert 1 < float(slopes[0, 0, 0] / slopes[0, 0, 1]) < 2
+        assert method._scaled(torch.zeros(1, 2, 1, 1, 1)).abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

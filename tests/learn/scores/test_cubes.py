@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,24 @@ def test_the_bispectrum_is_the_mean_over_closed_triangles() -> None:
     modes = shells.modes(field)
     np.testing.assert_allclose(shells.power(modes, modes), [p], rtol=1e-9)
     np.testing.assert_allclose(shells.bispectrum(modes), [expected / (3 * p**2)], rtol=1e-8)
+
+
+def test_coarse_grids_close_the_triangles_of_the_fine_one() -> None:
+    n, box = 30, 60.0
+    rng = np.random.default_rng(3)
+    field = 1 + 0.3 * rng.normal(size=(n, n, n)) ** 2
+    shells = CubeShells.rings(n, box)
+    contrast = np.fft.fftn(field / field.mean() - 1)
+    i = np.fft.fftfreq(n, 1 / n)
+    size = np.sqrt(i[:, None, None] ** 2 + i[:, None] ** 2 + i**2) * 2 * np.pi / box
+    expected = []
+    for low, high in pairwise(shells.edges):
+        ring = (size >= low) & (size < high)
+        cubes, closed = (np.sum(np.fft.ifftn(x * ring).real ** 3) for x in (contrast, np.ones_like(contrast)))
+        power = np.mean(np.abs(contrast[ring]) ** 2) * box**3 / n**6
+        expected.append(cubes / closed * box**6 / n**9 / (3 * power**2))
+    assert min(shells._n_coarse) < n // 2
+    np.testing.assert_allclose(shells.bispectrum(shells.modes(field)), expected, rtol=1e-8)
 
 
 def test_a_reflected_field_has_the_opposite_bispectrum(field: np.ndarray) -> None:

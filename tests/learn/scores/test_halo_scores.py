@@ -75,6 +75,13 @@ def test_each_fault_is_seen_by_its_score() -> None:
     assert abs(moved["correlation"]) < 0.3
 
 
+def test_few_of_the_halos_cluster_as_all_of_them_and_have_more_shot_noise() -> None:
+    found = judged(lambda _rates, rng, truth: rng.binomial(truth, 0.05))
+    assert found["shot_noise"] == pytest.approx(19, rel=0.1)
+    assert found["power_error"] > 0.5
+    assert found["two_halo"] < 0.2
+
+
 def test_halos_that_follow_the_density_by_chance_alone_have_the_stochasticity_of_poisson() -> None:
     field = np.maximum(1 + 0.2 * np.log(density(0)), 0)
     truth = np.random.default_rng(0).poisson(0.5 * field[None])
@@ -139,3 +146,11 @@ def test_draws_are_averaged() -> None:
 def test_every_score_is_in_a_group() -> None:
     assert GROUPS == ("Power", "Phases", "Shapes")
     assert len({score.name for score in SCORES}) == len(SCORES)
+
+
+def test_a_bias_that_differs_from_box_to_box_is_no_stochasticity() -> None:
+    field = density(0)
+    halos = [np.maximum(1 + bias * (field - 1), 0)[None] for bias in (0.3, 0.6)]  # as smooth as the density
+    true = stacked([measured(one, one, field) for one in halos])
+    assert scores(true, true, 1, USED)["poisson"]["value"] == pytest.approx(0, abs=1e-6 * true.power.mean())
+    assert true.power[1, 1].mean() > 3 * true.power[0, 1].mean()
