@@ -32,10 +32,19 @@ SHADES = {
     HELD_OUT: INK,
 }
 LABELS = {
-    "power": ("k [h/Mpc]", "P [(Mpc/h)²]"),
+    "power": ("k [h/Mpc]", "P [(Mpc/h)ⁿ]"),
     "pdf": ("log₁₀(density / mean)", "probability density"),
-    "peaks": ("height [σ of the smoothed held-out logs]", "peaks a map"),
+    "peaks": ("height [σ of the smoothed held-out logs]", "peaks a field"),
     "bispectrum": ("k [h/Mpc]", "Q"),
+}
+FUNCTIONALS = {
+    2: ("V₀: area fraction", "V₁: length / 4 area [h/Mpc]", "V₂: Euler number / area [h²/Mpc²]"),
+    3: (
+        "V₀: volume fraction",
+        "V₁: area / 6 volume [h/Mpc]",
+        "V₂: mean curvature / 3π volume [h²/Mpc²]",
+        "V₃: Euler number / volume [h³/Mpc³]",
+    ),
 }
 TITLES: Mapping[str, str] = {
     "fields": "Held-out fields and samples of the same parameters",
@@ -128,7 +137,7 @@ def draw_curves(findings: Findings, name: str, axes: Axes) -> None:
     for method, measured in findings.measured.items():
         found = band(measured[name], seed=SEED)
         draw_band(axes, findings.axes[name], np.stack([found.mean, found.low, found.high]), method)
-    axes.set(xlabel=LABELS[name][0], ylabel=LABELS[name][1])
+    axes.set(xlabel=LABELS[name][0], ylabel=LABELS[name][1].replace("ⁿ", "²³"[findings.about.n_dims - 2]))
     if name in ("power", "bispectrum"):
         wavenumber_axis(axes, findings.axes[name])
     if name == "pdf":
@@ -200,9 +209,9 @@ def draw_trades(findings: Findings, metrics: Mapping[str, Any], axes: Axes) -> N
 
 def minkowski_figure(findings: Findings) -> Figure:
     """A panel a functional."""
-    labels = ("V₀: area fraction", "V₁: length / 4 area [h/Mpc]", "V₂: Euler number / area [h²/Mpc²]")
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    for i, (axes, label) in enumerate(zip(figure.subplots(1, 3), labels, strict=True)):
+    labels = FUNCTIONALS[findings.about.n_dims]
+    figure = Figure(figsize=(4 * len(labels), 4.2), layout="constrained")
+    for i, (axes, label) in enumerate(zip(figure.subplots(1, len(labels)), labels, strict=True)):
         for method, measured in findings.measured.items():
             found = band(measured["minkowski"][:, i], seed=SEED)
             draw_band(axes, findings.axes["minkowski"], np.stack([found.mean, found.low, found.high]), method)

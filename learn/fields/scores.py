@@ -49,7 +49,7 @@ SCORES = (
     Score(
         "periodicity",
         "border",
-        "mean jump of the logarithm between pixels across the border over that inside: 1 on a torus",
+        "mean jump of the logarithm between pixels across the border over that inside, along all axes: 1 on a torus",
         "",
         ideal=1.0,
         unit="number",

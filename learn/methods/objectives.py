@@ -75,6 +75,14 @@ class Objective:
     path: Path
     times: Times
     mix: Mix
+    known: Mix | None = None  # shares of xt and of what the network says in the answer; None: it says all of it
+
+    def completed(self, said: Tensor, xt: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
+        """The answer to xt of a network that says no more than xt does not tell."""
+        if self.known is None:
+            return said
+        keep, scale = self.known(signal, noise)
+        return keep * xt + scale * said
 
     def answer(self, x0: Tensor, eps: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
         """What a network should answer."""
@@ -90,6 +98,14 @@ class Objective:
 def eps(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """The noise (Ho et al. 2020)."""
     return torch.zeros_like(noise), torch.ones_like(signal)
+
+
+def told(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """On the turning path eps = noise xt + signal v: without much signal xt is the noise, and only v need be said.
+
+    A network that had to say xt as well would err by a share of it, which 1 / signal magnifies in x0, step after step.
+    """
+    return noise, signal
 
 
 def v(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,4 +134,6 @@ def objective_of(config: Config) -> Objective:
         return Objective(Straight(), Even(), flow)
     if config.objective == "edm":
         return Objective(turning, LogNormal(turning, *config.log_noise), edm)
-    return Objective(turning, Even(), v) if config.objective == "v" else Objective(turning, Even(LAST_WITH_SIGNAL), eps)
+    if config.objective == "eps":
+        return Objective(turning, Even(LAST_WITH_SIGNAL), eps, told)
+    return Objective(turning, Even(), v)

@@ -73,6 +73,19 @@ def test_the_right_answer_gives_the_field_back(kind: str) -> None:
     np.testing.assert_allclose(told.field(answer, signal * x0 + noise * eps, signal, noise), x0, rtol=1e-9, atol=1e-9)
 
 
+def test_what_a_noisy_field_tells_of_its_noise_need_not_be_said() -> None:
+    """The rest is the velocity: its errors are those of the field over the noise, however little signal there is."""
+    told, x0, eps = objective("eps"), normal(9, 3), normal(9, 3, seed=1)
+    t = torch.linspace(0.01, 0.999, 9, dtype=torch.float64)[:, None]
+    signal, noise = told.path.signal(t), told.path.noise(t)
+    xt, velocity = signal * x0 + noise * eps, signal * eps - noise * x0
+    np.testing.assert_allclose(told.completed(velocity, xt, signal, noise), eps, rtol=1e-9, atol=1e-12)
+    wrong = told.field(told.completed(velocity + 0.1, xt, signal, noise), xt, signal, noise)
+    np.testing.assert_allclose(wrong - x0, (-0.1 * noise).expand(9, 3), rtol=1e-6)
+    for kind in ("v", "edm", "flow"):
+        assert torch.equal(objective(kind).completed(velocity, xt, signal, noise), velocity)
+
+
 @pytest.mark.parametrize(("kind", "rate"), [("v", 2 / math.pi), ("flow", 1.0)])
 def test_a_velocity_is_how_fast_a_noisy_field_moves(kind: str, rate: float) -> None:
     told, x0, eps = objective(kind), normal(9), normal(9, seed=1)

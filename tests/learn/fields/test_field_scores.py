@@ -164,7 +164,7 @@ def test_a_spectrum_is_that_of_the_training_fields() -> None:
     training = universe(n=60, n_maps=8)
     spectrum = Spectrum.of(training)
     maps = training.fields[0]
-    expected, found = shell_power(maps), spectrum.power(training.params[0], N)
+    expected, found = shell_power(maps), spectrum.power(training.params[0], (N, N))
     np.testing.assert_allclose(found[0, 1:12], expected[:11], rtol=0.6)
     np.testing.assert_allclose(found[0, 5:12].mean(), expected[4:11].mean(), rtol=0.15)
     assert found[0, 0] == 0
