@@ -18,6 +18,8 @@ from learn.fields.fit import ParameterFit
 from learn.fields.sets import FieldSet, Maps
 
 Array = NDArray[np.float64]
+LEAST = -0.99
+"""Correlation of a log-normal field: it is above -1, as that of few clumps in a small box need not be."""
 GAUSSIAN, LOG_NORMAL, TRAINING = "Gaussian field", "log-normal field", "training field"
 
 
@@ -68,7 +70,7 @@ def gaussian(power: Array, n: int, rng: np.random.Generator) -> Array:
 
 def log_normal(power: Array, n: int, rng: np.random.Generator) -> Array:
     """Contrasts (n, ...) of log-normal fields of this power: that of the log has ln(1 + xi) (Coles & Jones 1991)."""
-    correlation = np.fft.ifftn(power).real
+    correlation = np.maximum(np.fft.ifftn(power).real, LEAST)
     of_log = np.maximum(np.fft.fftn(np.log1p(correlation)).real, 0)
     of_log.flat[0] = 0
     return np.expm1(gaussian(of_log, n, rng) - np.fft.ifftn(of_log).real.flat[0] / 2)

@@ -22,7 +22,7 @@ from learn.fields.figures import pictures
 from learn.fields.findings import HELD_OUT, SAMPLES, Findings
 from learn.fields.measures import Yardstick
 from learn.fields.neighbours import likeness
-from learn.fields.scores import GOALS, floor, own_row, row
+from learn.fields.scores import GOALS, floor, own_row, row, thirds
 from learn.fields.sets import FieldSet, projected, read_set
 from learn.sampler import Sampler
 from learn.scores.geometry import Geometry
@@ -118,6 +118,10 @@ def recorded(config: EvaluateFields, sampler: Sampler, findings: Findings, truth
         "n_fields": n_fields,
         "mafd_of_chance": floor(measured[HELD_OUT], findings.params, n_fields, n_fields * config.n_draws),
         "rows": rows,
+        "power_by_parameter": {
+            name: thirds(measured[SAMPLES], measured[HELD_OUT], findings.params[:, i])
+            for i, name in enumerate(findings.about.param_names)
+        },
         "goals": [goal.outcome(rows[0]) for goal in GOALS],
         "neighbours": neighbours(findings.likeness),
         "trades": [trade.record() for trade in findings.trades],
