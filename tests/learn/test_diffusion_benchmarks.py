@@ -30,7 +30,7 @@ def tiny(toy_boxes: Path, tmp_path: Path) -> Train:
         "out": str(tmp_path / "out"),
         "method": {"kind": "diffusion", "dropout": 0.0},
         "net": {"width": 8, "n_levels": 2, "n_embedding": 8},
-        "n_steps": 4,
+        "n_steps": 50,
         "batch_size": 4,
         "validate_every": 1000,
     }
@@ -98,7 +98,7 @@ def test_runs_of_both_networks_take_the_same_processor_time(tiny: Train, monkeyp
 
 @pytest.mark.slow
 def test_an_objective_is_trained_judged_and_kept(tiny: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = tiny.model_copy(update={"validate_every": 2})
+    config = tiny.model_copy(update={"n_steps": 4, "validate_every": 2})
     monkeypatch.setattr(objectives, "SAMPLING", objectives.SAMPLING.model_copy(update={"n_steps": 3}))
     found = objectives.judged(config, n_draws=1)
     assert found["n_steps"] == 4

@@ -113,8 +113,8 @@ def test_an_error_at_one_end_of_a_parameter_is_found_there() -> None:
         one.mean() + (one - one.mean()) * (1.2 if more else 1) for one, more in zip(truth.fields, clumpy, strict=True)
     ]
     found = thirds(told.measure(replace(truth, fields=maps)), told.measure(truth), truth.params[:, 1])
-    np.testing.assert_allclose([one["mafd"] for one in found], [0, 0, 0.44], atol=1e-3)
-    np.testing.assert_allclose(found[2]["ratio"], 1.44, rtol=1e-3)
+    np.testing.assert_allclose([one["mafd"] for one in found], [0, 0, 0.44], atol=3e-3)
+    np.testing.assert_allclose(found[2]["ratio"], 1.44, rtol=3e-3)
     ends = np.sort(truth.params[:, 1])
     assert [(one["low"], one["high"]) for one in found] == [
         (ends[0], ends[5]),
