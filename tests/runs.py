@@ -45,7 +45,7 @@ class Worker(Local):
         return dict(zip(values, mean.tolist(), strict=True))
 
 
-def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch, *, resume: Path | None = None) -> list[Progress]:
     """What rank 0 of two yields."""
     lock = threading.Lock()  # threads share torch's random state; real workers are processes
 
@@ -58,7 +58,7 @@ def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch) -> list[P
     gate, seen = threading.Barrier(2), {}
 
     def work(rank: int) -> None:
-        seen[rank] = list(fit(config, Worker(rank, 2, shared, gate)))
+        seen[rank] = list(fit(config, Worker(rank, 2, shared, gate), resume=resume))
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
     for thread in threads:

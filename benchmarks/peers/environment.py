@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -15,8 +16,12 @@ IMPORTS = {
     "pylians": "MAS_library, Pk_library",
     "kdcount": "kdcount.cluster",
     "yt_fof": "yt_astro_analysis.halo_analysis.halo_finding.fof.EnzoFOF",
+    "denoising_diffusion": "denoising_diffusion_pytorch",
 }
 """What shows that a peer is there. The first import of PySCo compiles its kernels, which takes minutes."""
+
+ALONE = {"denoising_diffusion"}
+"""Peers that are installed without what they ask for, which would be another torch: ours lies behind them."""
 
 
 class MissingPeer(RuntimeError):
@@ -41,11 +46,21 @@ def install(peer: str, home: Path) -> None:
     try:
         venv.create(home, clear=True, with_pip=True)
         requirements = Path(__file__).with_name(f"{peer}.txt")
-        called([python, "-m", "pip", "install", "-q", "-r", requirements])
+        called([python, "-m", "pip", "install", "-q", *(["--no-deps"] if peer in ALONE else []), "-r", requirements])
+        if peer in ALONE:
+            lend(python)
         called([python, "-c", f"import {IMPORTS[peer]}"])
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or error.output or "").strip().splitlines()
         raise MissingPeer(f"{peer} cannot be installed: {lines[-1] if lines else error}") from error
+
+
+def lend(python: Path) -> None:
+    """Let an environment see our packages, and what stands in for those that nobody has."""
+    asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    theirs = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
+    lent = (sysconfig.get_path("purelib"), Path(__file__).with_name("stand_ins"))
+    (theirs / "lent.pth").write_text("".join(f"{folder}\n" for folder in lent))
 
 
 def called(command: list[str | Path]) -> None:

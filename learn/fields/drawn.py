@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from configs import Sampling
 from learn.data import About
+from learn.fields.cube_measures import CubeYardstick
 from learn.fields.measures import Yardstick
-from learn.fields.sets import FieldSet, Maps, projected
+from learn.fields.sets import FieldSet, Maps
 from learn.methods import Diffusion
 from learn.methods.samplers import n_evaluations
 from learn.sampler import Sampler, seeds_of
@@ -63,7 +64,7 @@ def draw(sampler: Sampler, truth: FieldSet, *, n_draws: int, seed: int) -> Field
 def trades(
     sampler: Sampler,
     truth: FieldSet,
-    yardstick: Yardstick,
+    yardstick: Yardstick | CubeYardstick,
     *,
     kinds: Sequence[Any],
     evaluations: Sequence[int],
@@ -74,10 +75,10 @@ def trades(
     rows = np.arange(n) % len(truth)
     params = truth.params[rows].astype(np.float32)
     seeds, guidance = seeds_of(seed, range(n)), guidance_of(sampler)
-    true = mean_power(yardstick, np.concatenate([projected(truth.fields[i]) for i in sorted(set(rows.tolist()))]))
+    true = mean_power(yardstick, np.concatenate([truth.fields[i] for i in sorted(set(rows.tolist()))]))
 
     def powered(told: Sampling) -> Array:
-        return mean_power(yardstick, projected(sampler.sampling(told)(seeds, params)[:, 0]))
+        return mean_power(yardstick, sampler.sampling(told)(seeds, params)[:, 0])
 
     limit = powered(Sampling(kind="dpmpp_2m", n_steps=REFERENCE * max(evaluations), guidance=guidance))
     for kind in kinds:
@@ -102,9 +103,9 @@ def guidance_of(sampler: Sampler) -> float:
     return method.config.sampler.guidance
 
 
-def mean_power(yardstick: Yardstick, maps: Maps) -> Array:
-    """Mean P(k) of maps (n, P, P), (K,)."""
-    return np.asarray(yardstick.powers(maps).mean(0))
+def mean_power(yardstick: Yardstick | CubeYardstick, fields: Maps) -> Array:
+    """Mean P(k) of maps or cubes (n, ...), (K,)."""
+    return np.asarray(yardstick.powers(fields).mean(0))
 
 
 def off(power: Array, other: Array) -> float:

@@ -16,13 +16,14 @@ from configs import EvaluateFields, provenance
 from configs.files import replacing
 from learn.data import About
 from learn.fields import baselines, page
+from learn.fields.cube_measures import CubeYardstick
 from learn.fields.drawn import draw, evaluated, refuse_different, trades
 from learn.fields.figures import pictures
 from learn.fields.findings import HELD_OUT, SAMPLES, Findings
 from learn.fields.measures import Yardstick
 from learn.fields.neighbours import likeness
-from learn.fields.scores import GOALS, floor, own_row, row
-from learn.fields.sets import FieldSet, read_set
+from learn.fields.scores import GOALS, floor, own_row, row, thirds
+from learn.fields.sets import FieldSet, projected, read_set
 from learn.sampler import Sampler
 from learn.scores.geometry import Geometry
 from learn.scores.shells import Shells
@@ -52,9 +53,7 @@ def evaluate(config: EvaluateFields) -> dict[str, Any]:
 
 def judged(config: EvaluateFields, sampler: Sampler, about: About, truth: FieldSet, known: FieldSet) -> Findings:
     """Samples, baselines and held-out fields, measured alike."""
-    geometry = Geometry(about.n_pixels, about.pixel_size)
-    shells = Shells(geometry, tuple(log_edges(about.box_size, about.n_pixels, config.n_bins)))
-    yardstick = Yardstick.of(truth, geometry, shells, smoothing=config.smoothing)
+    yardstick = yardstick_of(config, about, truth)
     samples = draw(sampler, truth, n_draws=config.n_draws, seed=config.seed)
     others = baselines.made(known, truth, seed=config.seed)
     sets = {SAMPLES: samples, **others, HELD_OUT: truth}
@@ -73,15 +72,25 @@ def judged(config: EvaluateFields, sampler: Sampler, about: About, truth: FieldS
         yardstick.axes,
         truth.params,
         {name: yardstick.measure(one) for name, one in sets.items()},
-        {name: likeness(maps, known.every()) for name, maps in few.items()},
+        {name: likeness(fields, known.every()) for name, fields in few.items()},
         tuple(traded),
-        {name: one.every()[:: max(1, len(one.every()) // 4)][:4] for name, one in sets.items()},
+        {name: projected(one.every()[:: max(1, len(one.every()) // 4)][:4]) for name, one in sets.items()},
     )
 
 
-def spread_over(maps: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """At most `n` of the maps, evenly over all."""
-    return maps[np.unique(np.linspace(0, len(maps) - 1, min(n, len(maps))).round().astype(int))]
+def yardstick_of(config: EvaluateFields, about: About, truth: FieldSet) -> Yardstick | CubeYardstick:
+    """What measures fields of as many dimensions as the held-out ones have."""
+    if about.n_dims == 3:
+        told = {"box_size": about.box_size, "n_bins": config.n_bins, "smoothing": config.smoothing}
+        return CubeYardstick.of(truth, **told)
+    geometry = Geometry(about.n_pixels, about.pixel_size)
+    shells = Shells(geometry, tuple(log_edges(about.box_size, about.n_pixels, config.n_bins)))
+    return Yardstick.of(truth, geometry, shells, smoothing=config.smoothing)
+
+
+def spread_over(fields: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """At most `n` of the fields, evenly over all."""
+    return fields[np.unique(np.linspace(0, len(fields) - 1, min(n, len(fields))).round().astype(int))]
 
 
 def recorded(config: EvaluateFields, sampler: Sampler, findings: Findings, truth: FieldSet) -> dict[str, Any]:
@@ -109,6 +118,10 @@ def recorded(config: EvaluateFields, sampler: Sampler, findings: Findings, truth
         "n_fields": n_fields,
         "mafd_of_chance": floor(measured[HELD_OUT], findings.params, n_fields, n_fields * config.n_draws),
         "rows": rows,
+        "power_by_parameter": {
+            name: thirds(measured[SAMPLES], measured[HELD_OUT], findings.params[:, i])
+            for i, name in enumerate(findings.about.param_names)
+        },
         "goals": [goal.outcome(rows[0]) for goal in GOALS],
         "neighbours": neighbours(findings.likeness),
         "trades": [trade.record() for trade in findings.trades],

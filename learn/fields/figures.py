@@ -17,6 +17,7 @@ from learn.curves import PAINTER
 from learn.fields.baselines import GAUSSIAN, LOG_NORMAL, TRAINING
 from learn.fields.findings import HELD_OUT, SAMPLES, Findings
 from learn.fields.fit import slopes
+from learn.fields.scores import thirds
 from learn.figures import COLORS, INK, RULE, STYLE, density_scale, draw_map, error_axis, wavenumber_axis
 from learn.portfolio import png
 from learn.samples_figure import samples_figure
@@ -32,17 +33,26 @@ SHADES = {
     HELD_OUT: INK,
 }
 LABELS = {
-    "power": ("k [h/Mpc]", "P [(Mpc/h)²]"),
+    "power": ("k [h/Mpc]", "P [(Mpc/h)ⁿ]"),
     "pdf": ("log₁₀(density / mean)", "probability density"),
-    "peaks": ("height [σ of the smoothed held-out logs]", "peaks a map"),
+    "peaks": ("height [σ of the smoothed held-out logs]", "peaks a field"),
     "bispectrum": ("k [h/Mpc]", "Q"),
+}
+FUNCTIONALS = {
+    2: ("V₀: area fraction", "V₁: length / 4 area [h/Mpc]", "V₂: Euler number / area [h²/Mpc²]"),
+    3: (
+        "V₀: volume fraction",
+        "V₁: area / 6 volume [h/Mpc]",
+        "V₂: mean curvature / 3π volume [h²/Mpc²]",
+        "V₃: Euler number / volume [h³/Mpc³]",
+    ),
 }
 TITLES: Mapping[str, str] = {
     "fields": "Held-out fields and samples of the same parameters",
     "tiling": "Samples three times three: borders that cannot be found are periodic",
     "power": "Mean power spectra",
     "variance": "Variance of the power spectra over that of held-out fields",
-    "response": "Response of ln P to the parameters",
+    "response": "Response of P to the parameters",
     "evaluations": "Error of P against the number of network evaluations",
     "pdf": "Distribution of the pixels",
     "peaks": "Peaks of the smoothed fields",
@@ -128,7 +138,7 @@ def draw_curves(findings: Findings, name: str, axes: Axes) -> None:
     for method, measured in findings.measured.items():
         found = band(measured[name], seed=SEED)
         draw_band(axes, findings.axes[name], np.stack([found.mean, found.low, found.high]), method)
-    axes.set(xlabel=LABELS[name][0], ylabel=LABELS[name][1])
+    axes.set(xlabel=LABELS[name][0], ylabel=LABELS[name][1].replace("ⁿ", "²³"[findings.about.n_dims - 2]))
     if name in ("power", "bispectrum"):
         wavenumber_axis(axes, findings.axes[name])
     if name == "pdf":
@@ -161,12 +171,13 @@ def spread(measured: Mapping[str, Array]) -> Array:
 
 
 def response_figure(findings: Findings) -> Figure:
-    """A panel a parameter: the slope of ln P for samples and held-out fields, with bootstrap intervals."""
+    """A column a parameter: the slope of ln P with bootstrap intervals; below it P of samples, by ranges of it."""
     names = findings.about.param_names or ("none",)
-    figure = Figure(figsize=(5.0 * len(names), 4.4), layout="constrained")
+    figure = Figure(figsize=(5.0 * len(names), 7.4), layout="constrained")
+    upper, lower = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
     rng, n = np.random.default_rng(SEED), len(findings.params)
     picks = [rng.integers(n, size=n) for _ in range(200)]
-    for i, (axes, name) in enumerate(zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True)):
+    for i, (axes, name) in enumerate(zip(upper, names, strict=True)):
         for method in (SAMPLES, LOG_NORMAL, HELD_OUT) if findings.params.shape[1] else ():
             logs = findings.measured[method]["log_power"]
             found = slopes(findings.params, logs)[i]
@@ -180,7 +191,21 @@ def response_figure(findings: Findings) -> Figure:
         axes.label_outer()
         if axes.has_data():
             axes.legend()
+    for i, name in enumerate(findings.about.param_names):
+        draw_thirds(findings, i, name, lower[i])
     return figure
+
+
+def draw_thirds(findings: Findings, i: int, name: str, axes: Axes) -> None:
+    """P of samples over that of held-out fields, in three ranges of a parameter."""
+    found = thirds(findings.measured[SAMPLES], findings.measured[HELD_OUT], findings.params[:, i])
+    for one, color in zip(found, COLORS.values(), strict=False):
+        label = f"{name} {one['low']:.3g} to {one['high']:.3g}"
+        axes.plot(findings.axes["power"], np.array(one["ratio"]) - 1, color=color, label=label)
+    error_axis(axes, "P / P(held out) − 1")
+    wavenumber_axis(axes, findings.axes["power"])
+    axes.label_outer()
+    axes.legend()
 
 
 def draw_trades(findings: Findings, metrics: Mapping[str, Any], axes: Axes) -> None:
@@ -200,9 +225,9 @@ def draw_trades(findings: Findings, metrics: Mapping[str, Any], axes: Axes) -> N
 
 def minkowski_figure(findings: Findings) -> Figure:
     """A panel a functional."""
-    labels = ("V₀: area fraction", "V₁: length / 4 area [h/Mpc]", "V₂: Euler number / area [h²/Mpc²]")
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    for i, (axes, label) in enumerate(zip(figure.subplots(1, 3), labels, strict=True)):
+    labels = FUNCTIONALS[findings.about.n_dims]
+    figure = Figure(figsize=(4 * len(labels), 4.2), layout="constrained")
+    for i, (axes, label) in enumerate(zip(figure.subplots(1, len(labels)), labels, strict=True)):
         for method, measured in findings.measured.items():
             found = band(measured["minkowski"][:, i], seed=SEED)
             draw_band(axes, findings.axes["minkowski"], np.stack([found.mean, found.low, found.high]), method)

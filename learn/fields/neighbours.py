@@ -1,8 +1,9 @@
-"""How much a map is like the one of a library that it is most like, rolled, turned or mirrored."""
+"""How much a field is like the one of a library that it is most like, rolled, turned or mirrored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations, product
 
 import numpy as np
 import scipy.fft
@@ -12,33 +13,35 @@ from learn.fields.sets import Maps
 
 Array = NDArray[np.float64]
 CHUNK = 256
-"""Maps of the library in memory as products with one map."""
+"""Fields of the library in memory as products with one field."""
 
 
-def likeness(maps: Maps, library: Maps) -> Array:
-    """Highest correlation of the logarithms of each of `maps` (n, P, P) with any of `library` (N, P, P): (n,).
+def likeness(fields: Maps, library: Maps) -> Array:
+    """Highest correlation of the logarithms of each of `fields` (n, ...) with any of `library` (N, ...): (n,).
 
-    1 is a copy. Both are taken as periodic.
+    1 is a copy. Both, maps or cubes, are taken as periodic.
     """
-    modes = [scipy.fft.rfft2(standard(library[i : i + CHUNK])) for i in range(0, len(library), CHUNK)]
-    return np.array([max(highest(turned, chunk) for turned in turns(one) for chunk in modes) for one in standard(maps)])
+    axes = tuple(range(1, library.ndim))
+    modes = [scipy.fft.rfftn(standard(library[i : i + CHUNK]), axes=axes) for i in range(0, len(library), CHUNK)]
+    return np.array([max(highest(one, chunk) for one in turns(field) for chunk in modes) for field in standard(fields)])
 
 
 def highest(one: Maps, modes: NDArray[np.complex64]) -> float:
-    """Highest correlation of a standard map (P, P) with maps given by their modes, over all rolls."""
-    products = scipy.fft.irfft2(modes * scipy.fft.rfft2(one).conj(), s=one.shape)
+    """Highest correlation of a standard field with fields given by their modes, over all rolls."""
+    products = scipy.fft.irfftn(modes * scipy.fft.rfftn(one).conj(), s=one.shape, axes=tuple(range(1, modes.ndim)))
     return float(products.max()) / one.size
 
 
-def standard(maps: Maps) -> Maps:
-    """Logarithms of 1 + density / mean, less their mean and over their standard deviation, map by map."""
-    logs = np.log1p(maps / maps.mean(axis=(1, 2), keepdims=True, dtype=np.float64))
-    logs -= logs.mean(axis=(1, 2), keepdims=True)
-    return (logs / logs.std(axis=(1, 2), keepdims=True)).astype(np.float32)
+def standard(fields: Maps) -> Maps:
+    """Logarithms of 1 + density / mean, less their mean and over their standard deviation, field by field."""
+    axes = tuple(range(1, fields.ndim))
+    logs = np.log1p(fields / fields.mean(axis=axes, keepdims=True, dtype=np.float64))
+    logs -= logs.mean(axis=axes, keepdims=True)
+    return (logs / logs.std(axis=axes, keepdims=True)).astype(np.float32)
 
 
 def turns(one: Maps) -> Iterator[Maps]:
-    """The 8 symmetries of the square."""
-    for mirrored in (one, one[:, ::-1]):
-        for n in range(4):
-            yield np.ascontiguousarray(np.rot90(mirrored, n))
+    """The 8 symmetries of the square, or the 48 of the cube."""
+    for order in permutations(range(one.ndim)):
+        for steps in product((1, -1), repeat=one.ndim):
+            yield np.ascontiguousarray(one.transpose(order)[tuple(slice(None, None, step) for step in steps)])

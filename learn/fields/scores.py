@@ -49,7 +49,7 @@ SCORES = (
     Score(
         "periodicity",
         "border",
-        "mean jump of the logarithm between pixels across the border over that inside: 1 on a torus",
+        "mean jump of the logarithm between pixels across the border over that inside, along all axes: 1 on a torus",
         "",
         ideal=1.0,
         unit="number",
@@ -122,8 +122,9 @@ def power_ratio(own: Measured, truth: Measured) -> Array:
 
 
 def variance_error(own: Measured, truth: Measured, _params: Array) -> float:
-    ratio = variance(own) / variance(truth)
-    return float(np.abs(ratio - 1).mean())
+    """Nan where the true P do not vary, as those of one field drawn again and again do not."""
+    true = variance(truth)
+    return float(np.abs(variance(own) / true - 1).mean()) if (true > 0).all() else float("nan")
 
 
 def variance(measured: Measured) -> Array:
@@ -165,6 +166,24 @@ def response_error(own: Measured, truth: Measured, params: Array) -> float:
 
 def border(own: Measured, _truth: Measured, _params: Array) -> float:
     return float(own["jump_across"].mean() / own["jump_inside"].mean())
+
+
+def thirds(own: Measured, truth: Measured, values: Array) -> list[dict[str, Any]]:
+    """P of one set over that of another in three ranges of a parameter (S,), each with as many simulations.
+
+    Of each range its ends, the ratio (K,) of the means and the mean of |ratio - 1|.
+    """
+    parts = [part for part in np.array_split(np.argsort(values, kind="stable"), 3) if len(part)]
+    ratios = [power_ratio(picked(own, part), picked(truth, part)) for part in parts]
+    return [
+        {
+            "low": float(values[part[0]]),
+            "high": float(values[part[-1]]),
+            "mafd": float(np.abs(ratio - 1).mean()),
+            "ratio": ratio.tolist(),
+        }
+        for part, ratio in zip(parts, ratios, strict=True)
+    ]
 
 
 def density_error(own: Measured, truth: Measured, _params: Array) -> float:

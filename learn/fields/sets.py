@@ -1,11 +1,8 @@
-"""Fields by simulation: those of a data set, and those that somebody made for the same parameters.
-
-Cubes are judged by their projections along the three axes, so that all that is measured is of maps.
-"""
+"""Fields by simulation: those of a data set, and those that somebody made for the same parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +25,9 @@ class FieldSet:
     def __len__(self) -> int:
         return len(self.names)
 
-    def maps(self) -> Iterator[Maps]:
-        """Maps (n, P, P) of each simulation."""
-        return (projected(fields) for fields in self.fields)
-
     def every(self) -> Maps:
-        """All maps, (n, P, P)."""
-        return np.concatenate(list(self.maps()))
+        """All fields, (n, P, P) or (n, P, P, P)."""
+        return np.concatenate(list(self.fields))
 
 
 def read_set(source: Source) -> FieldSet:

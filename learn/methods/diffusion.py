@@ -131,10 +131,10 @@ class Diffusion:
         return functional.mse_loss(answer, self.objective.answer(x0, eps, much, less)), wrong.square().mean()
 
     def _answer(self, nets: Nets, xt: Tensor, condition: Condition, signal: Tensor, noise: Tensor) -> Tensor:
-        """What the network says of xt (B, C, ...)."""
+        """The answer to xt (B, C, ...)."""
         seen = torch.cat((xt, condition.inputs), dim=1)
-        answer: Tensor = nets[NET](seen, condition.params, level(signal, noise))
-        return answer.float()
+        said: Tensor = nets[NET](seen, condition.params, level(signal, noise))
+        return self.objective.completed(said.float(), xt, spread(signal, xt), spread(noise, xt))
 
     def _normalised(self, inputs: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         return self.normalizer.inputs.forward(inputs), self.normalizer.params.forward(params)

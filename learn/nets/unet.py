@@ -18,6 +18,7 @@ from configs import UNet as UNetConfig
 from learn.nets.cells import into_cells, into_pixels, refuse_indivisible
 from learn.nets.embedding import Embedding, LevelEmbedding
 from learn.nets.norm import group_norm
+from learn.nets.torus import wrapped
 
 Padding = Literal["circular", "reflect"]
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -166,11 +167,13 @@ class PaddedConv(nn.Module):
     def __init__(self, n_in: int, n_out: int, kit: Kit) -> None:
         super().__init__()
         self.padding: Padding = kit.config.padding
-        self.edges = (1, 1) * kit.n_dims
+        self.n_dims = kit.n_dims
         self.conv = kit.conv(n_in, n_out, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(functional.pad(x, self.edges, mode=self.padding))
+        if self.padding == "circular":
+            return self.conv(wrapped(x, self.n_dims))
+        return self.conv(functional.pad(x, (1, 1) * self.n_dims, mode=self.padding))
 
 
 class Head(nn.Module):

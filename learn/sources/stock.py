@@ -24,6 +24,8 @@ Array = NDArray[np.float32]
 VOLUME_UNIT = "Msun/h / (Mpc/h)^3"
 RECORD, MANIFEST = "box.json", "manifest.json"
 N_AXES = 3
+KEPT = 2**30
+"""Bytes of painted cubes that a process keeps: a snapshot takes longer to read than a cube to learn."""
 
 
 class Stock(Protocol):
@@ -118,12 +120,21 @@ class Cubes(Boxes):
     def __init__(self, folder: Path, redshift: float, n_cells: int) -> None:
         super().__init__(folder, redshift)
         self.n_cells = n_cells
+        self._cubes: dict[str, Array] = {}
 
     def n_fields(self, _name: str) -> int:
         return 1
 
     def read(self, name: str, _i_field: int) -> Array:
-        """The particles of a snapshot on a mesh (CIC)."""
+        """The particles of a snapshot on a mesh (CIC), kept in memory while there are few."""
+        if name in self._cubes:
+            return self._cubes[name]
+        cube = self._painted(name)
+        if (1 + len(self._cubes)) * cube.nbytes <= KEPT:
+            self._cubes[name] = cube
+        return cube
+
+    def _painted(self, name: str) -> Array:
         box = read_tracers(output_path(self.folder / name, self._output(name)), ["dark_matter"])
         matter, volume = box["dark_matter"], (box.box_size / self.n_cells) ** 3
         if np.ndim(matter.mass):

@@ -13,7 +13,7 @@ from learn.fields.baselines import GAUSSIAN, LOG_NORMAL, TRAINING, Spectrum, she
 from learn.fields.fit import ParameterFit, slopes
 from learn.fields.measures import Yardstick, jumps
 from learn.fields.neighbours import likeness
-from learn.fields.scores import FUNCTIONS, GOALS, SCORES, floor, own_row, row
+from learn.fields.scores import FUNCTIONS, GOALS, SCORES, floor, own_row, row, thirds
 from learn.fields.sets import FieldSet, projected
 from learn.scores.geometry import Geometry
 from learn.scores.shells import Shells
@@ -106,6 +106,23 @@ def test_slopes_are_powers_of_the_parameters() -> None:
     assert np.isnan(slopes(np.array([[0.0, 1.0], [1.0, 1.0]]), np.ones((2, 1)))).all()
 
 
+def test_an_error_at_one_end_of_a_parameter_is_found_there() -> None:
+    truth = universe(n=18)
+    told, clumpy = yardstick(truth), truth.params[:, 1] > np.sort(truth.params[:, 1])[11]
+    maps = [
+        one.mean() + (one - one.mean()) * (1.2 if more else 1) for one, more in zip(truth.fields, clumpy, strict=True)
+    ]
+    found = thirds(told.measure(replace(truth, fields=maps)), told.measure(truth), truth.params[:, 1])
+    np.testing.assert_allclose([one["mafd"] for one in found], [0, 0, 0.44], atol=3e-3)
+    np.testing.assert_allclose(found[2]["ratio"], 1.44, rtol=3e-3)
+    ends = np.sort(truth.params[:, 1])
+    assert [(one["low"], one["high"]) for one in found] == [
+        (ends[0], ends[5]),
+        (ends[6], ends[11]),
+        (ends[12], ends[17]),
+    ]
+
+
 def test_a_fit_follows_parabolas_where_there_are_enough_simulations() -> None:
     params = np.random.default_rng(0).uniform(1, 2, (30, 2))
     values = (1 + params[:, :1] - 3 * params[:, 1:] ** 2) * np.ones(4)
@@ -164,7 +181,7 @@ def test_a_spectrum_is_that_of_the_training_fields() -> None:
     training = universe(n=60, n_maps=8)
     spectrum = Spectrum.of(training)
     maps = training.fields[0]
-    expected, found = shell_power(maps), spectrum.power(training.params[0], N)
+    expected, found = shell_power(maps), spectrum.power(training.params[0], (N, N))
     np.testing.assert_allclose(found[0, 1:12], expected[:11], rtol=0.6)
     np.testing.assert_allclose(found[0, 5:12].mean(), expected[4:11].mean(), rtol=0.15)
     assert found[0, 0] == 0
