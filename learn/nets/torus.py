@@ -15,7 +15,7 @@ def wrapped(x: Tensor, n_dims: int) -> Tensor:
     The gradient of that one, a copy of the whole for every side, takes twice as long.
     """
     if torch.is_grad_enabled() and x.requires_grad:
-        return _Wrapped.apply(x, n_dims)  # type: ignore[no-untyped-call, no-any-return]
+        return _Wrapped.apply(x, n_dims)  # type: ignore[no-untyped-call]
     return functional.pad(x, (1, 1) * n_dims, mode="circular")
 
 

@@ -14,8 +14,9 @@ import torch
 from own_boxes import BOX, simulation
 from toy_fields import fields
 
-from learn.sources import open_source
+from learn.sources import open_source, stock
 from learn.sources.fields import averaged
+from learn.sources.stock import Cubes
 from sim import cosmology
 from sim.shards import UNIT
 
@@ -68,6 +69,25 @@ def test_cubes_hold_the_mass_of_the_particles(tmp_path: Path) -> None:
     expected = BOX.n_particles**3 * cosmology.particle_mass(BOX) / BOX.box_size**3
     np.testing.assert_allclose(cube.mean(), expected, rtol=1e-5)
     assert cube.max() > 20 * cube.mean()  # the clump
+
+
+def test_a_snapshot_is_read_once_for_a_cube_while_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        simulation(tmp_path / f"box_{i}", seed=i)
+    read: list[str] = []
+    painted = Cubes._painted
+    monkeypatch.setattr(Cubes, "_painted", lambda self, name: (read.append(name), painted(self, name))[1])
+    for kept, times in ((stock.KEPT, 1), (8**3 * 4, 3)):
+        monkeypatch.setattr(stock, "KEPT", kept)
+        source = open_source(fields(tmp_path, n_dims=3, n_pixels=8, split=(1.0, 0.0, 0.0)), "train")
+        first = source.read([0, 1, 2]).targets
+        source.close()
+        for _ in range(2):
+            assert torch.equal(source.read([2, 1, 0]).targets.flip(0), first)
+        assert sorted(read.count(name) for name in set(read)) == [1, times, times]
+        read.clear()
 
 
 def test_the_dark_matter_of_pair_shards_is_a_field(toy_pairs: Path) -> None:
