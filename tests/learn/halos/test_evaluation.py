@@ -92,6 +92,13 @@ def test_halos_are_looked_at_apart_by_their_mass() -> None:
     np.testing.assert_allclose([row["mass_bias"] for row in found], [0, 1, 2], atol=1e-12)
 
 
+def test_the_total_is_the_sum_of_the_channels() -> None:
+    maps = np.random.default_rng(0).lognormal(size=(2, 3, 4, 4))
+    whole = with_total(maps)
+    np.testing.assert_allclose(whole[:, 0], maps[:, 0] + maps[:, 1] + maps[:, 2], rtol=1e-12)
+    np.testing.assert_array_equal(whole[:, 1:], maps)
+
+
 def test_mass_and_rings_are_those_of_the_pixels_they_hold() -> None:
     found = RULER.measure(np.ones((4, 32, 32)), LEVEL)
     at = (np.arange(32) + 0.5 - 16) * 0.25
