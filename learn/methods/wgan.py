@@ -1,10 +1,10 @@
 """Halos by a generator and a critic: a Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028;
 of halos Kodi Ramanah et al. 2019, arXiv:1903.10524).
 
-The generator sees density and white noise and gives a rate; a cell holds floor(rate + u) halos, u being uniform. So
-counts are whole numbers >= 0, fewer than Poisson's scatter where halos exclude each other and more where the noise says
-so; their mean is the rate, whose gradient passes straight through. The critic sees density and counts. Knows nothing
-of the training loop or of files.
+The generator sees density and white noise and gives a rate; a cell holds floor(rate + u) halos, u being uniform, which
+its mass bins share. So counts are whole numbers >= 0, of less than Poisson's scatter where halos exclude each other and
+of more where the noise says so; their mean is the rate, whose gradient passes straight through. The critic sees density
+and counts. Knows nothing of the training loop or of files.
 """
 
 from __future__ import annotations
@@ -145,8 +145,14 @@ class Wgan:
 
 
 def counted(rates: Tensor, uniforms: Tensor) -> Tensor:
-    """Whole numbers of mean `rates`, whose gradient they have."""
-    return torch.floor(rates + uniforms).detach() + (rates - rates.detach())
+    """Whole numbers (B, C, ...) of mean `rates`, whose gradient they have; the first uniform of a cell rounds it.
+
+    Bins share a cell as they share its rate: their sum is rounded as one number would be, so that a halo of which the
+    mass is not known is of one bin.
+    """
+    ends = torch.floor(rates.detach().cumsum(1) + uniforms[:, :1])
+    counts = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
+    return counts + (rates - rates.detach())
 
 
 def root_of(counts: Tensor) -> float:

@@ -20,6 +20,8 @@ from learn.scores.halo_statistics import Measured
 Array = NDArray[np.float64]
 N_TRIALS = 4000
 SEED = 0
+CLUSTERED = 1e-9
+"""Share of the power below which its two-halo part is rounding."""
 
 
 def by_chance(
@@ -27,7 +29,8 @@ def by_chance(
 ) -> dict[str, float] | None:
     """Mean power_worst, two_halo, shot_noise and stochasticity_worst of painters without fault; None without halos.
 
-    n_modes (K,) are those of a box of which a half are independent; `used` (K,) the bins that are scored.
+    n_modes (K,) are those of a box of which a half are independent; `used` (K,) the bins that are scored. What has no
+    finite number is left out: a single halo has no two-halo part.
     """
     n_boxes = len(truth.number)
     true = means_of(truth, i_channel, drawn=False)
@@ -38,12 +41,15 @@ def by_chance(
     per_mode = apart / np.sqrt(n_modes[used] / 2)
     power_error = np.sqrt(np.maximum(power**2 - (power - residue) ** 2, 0)) * per_mode
     signs = np.abs(np.random.default_rng(SEED).standard_normal((N_TRIALS, int(used.sum()))))
-    return {
+    clustered = float(np.abs(true.two_halo[0, used]).sum())
+    is_clustered = clustered > CLUSTERED * power.sum()
+    found = {
         "power_worst": worst(signs * power_error / power),
-        "two_halo": float((signs * power_error).sum(axis=1).mean() / np.abs(true.two_halo[0, used]).sum()),
+        "two_halo": float((signs * power_error).sum(axis=1).mean()) / clustered if is_clustered else np.inf,
         "shot_noise": number_error(true, used, n_modes) * apart * float(np.sqrt(2 / np.pi)),
         "stochasticity_worst": worst(signs * per_mode),
     }
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def worst(found: Array) -> float:

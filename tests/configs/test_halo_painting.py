@@ -91,6 +91,7 @@ def test_two_boxes_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
+        ("k_min=1.0", "k_min: below k_max=1, got 1"),
         ("data={kind: counts, folder: a, patch: 4}", "data.patch: none, since whole boxes are judged, got 4"),
         ("data=a", "data: kind counts or count_grids, got another"),
         ("others=[{name: x, data: a}]", "others.x: kind counts or count_grids"),

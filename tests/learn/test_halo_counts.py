@@ -229,6 +229,18 @@ def test_the_gradient_of_counts_is_that_of_their_mean(count_train: Make) -> None
     torch.testing.assert_close(many.mean(0), rates.detach(), rtol=0.1, atol=0.15)
 
 
+def test_bins_of_a_cell_are_rounded_together_and_each_has_its_mean() -> None:
+    rates = torch.tensor([[0.3, 0.0], [0.5, 1.7], [0.1, 0.4]])[None, :, :, None, None].expand(20_000, -1, -1, 1, 1)
+    uniforms = torch.rand(rates.shape, generator=torch.Generator().manual_seed(0))
+    counts = wgan.counted(rates, uniforms)
+    assert counts.min() == 0
+    assert torch.equal(counts, counts.round())
+    torch.testing.assert_close(counts.mean(0), rates[0], rtol=0, atol=0.015)
+    total = counts.sum(1)
+    assert set(total[:, 0].flatten().tolist()) == {0.0, 1.0}
+    assert set(total[:, 1].flatten().tolist()) == {2.0, 3.0}
+
+
 def test_an_anchor_weighs_the_likelihood_of_poisson_beside_the_critic(count_train: Make) -> None:
     told = {"kind": "wgan", "n_critic": 1, "critic_width": 4, "critic_levels": 1}
     free, batch = opened(count_train(told))

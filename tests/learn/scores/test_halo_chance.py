@@ -53,6 +53,18 @@ def test_chance_falls_as_the_root_of_the_boxes_and_with_draws(boxes: list[tuple[
         assert few[name] / drawn[name] == pytest.approx(2**0.5, rel=1e-3)
 
 
+def test_a_single_halo_has_no_two_halo_part() -> None:
+    alone = np.zeros((1, N, N, N))
+    alone[0, 3, 4, 5] = 1
+    field = np.random.default_rng(0).normal(size=(N, N, N))
+    truth = stacked(
+        [BENCH.measure(alone, [BENCH.shells.modes(one) for one in with_all(alone)], BENCH.shells.modes(field))]
+    )
+    found = by_chance(truth, 1, USED, BENCH.shells.n_modes, n_draws=1)
+    assert set(found) == set(GOALS) - {"two_halo"}
+    assert found["shot_noise"] == pytest.approx((2 * 2 / np.pi) ** 0.5, rel=0.1)
+
+
 def test_without_halos_or_bins_nothing_is_known(boxes: list[tuple[Measured, Measured]]) -> None:
     truth = stacked([boxes[0][1]])
     nothing = Measured(**vars(truth) | {"number": np.zeros_like(truth.number)})
