@@ -81,8 +81,8 @@ def judged(config: EvaluateFields, sampler: Sampler, about: About, truth: FieldS
 def yardstick_of(config: EvaluateFields, about: About, truth: FieldSet) -> Yardstick | CubeYardstick:
     """What measures fields of as many dimensions as the held-out ones have."""
     if about.n_dims == 3:
-        smoothing = config.smoothing
-        return CubeYardstick.of(truth, box_size=about.box_size, n_bins=config.n_bins, smoothing=smoothing)
+        size = about.box_size
+        return CubeYardstick.of(truth, box_size=size, n_bins=config.n_bins, smoothing=config.smoothing)
     geometry = Geometry(about.n_pixels, about.pixel_size)
     shells = Shells(geometry, tuple(log_edges(about.box_size, about.n_pixels, config.n_bins)))
     return Yardstick.of(truth, geometry, shells, smoothing=config.smoothing)
