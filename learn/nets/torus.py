@@ -12,9 +12,9 @@ from torch.nn import functional
 def wrapped(x: Tensor, n_dims: int) -> Tensor:
     """One pixel more on every side of the last `n_dims` axes, the same numbers as those of torch's circular padding.
 
-    The gradient of that one, a copy of the whole for every side, takes twice as long.
+    The gradient of that one, a copy of the whole for every side, takes twice as long where nothing is compiled.
     """
-    if torch.is_grad_enabled() and x.requires_grad:
+    if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
         return _Wrapped.apply(x, n_dims)  # type: ignore[no-untyped-call]
     return functional.pad(x, (1, 1) * n_dims, mode="circular")
 
