@@ -118,7 +118,7 @@ def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = F
     return run_script(ENSEMBLE, repository, home, n_workers, BOXES, PAIRS, kill=kill)
 
 
-SHORT = ["out=painter", "n_steps=40", "validate_every=4", "batch_size=4", "net.width=4"]
+SHORT = ["out=painter", "n_steps=20", "validate_every=4", "batch_size=4", "net.width=4"]
 
 
 def run_training(repository: Path, home: Path, pairs: Path, n_workers: int, *, kill: bool = False) -> list[float]:
@@ -184,7 +184,7 @@ def test_training_is_the_same_on_one_worker_and_on_two_of_which_one_is_killed(
     two, killed = (
         run_training(repository, folder, one_worker / "pairs", 2, kill=folder.name == "killed") for folder in folders
     )
-    assert len(alone) == 40
+    assert len(alone) == 20
     np.testing.assert_allclose(two[:12], alone[:12], rtol=1e-5)
     np.testing.assert_allclose(two, alone, rtol=1e-3)  # differences of rounding grow
     assert killed == two
