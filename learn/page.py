@@ -21,11 +21,8 @@ WEB = Path(__file__).parent / "web"
 
 def page(metrics: Mapping[str, Any], *, caption: str, pictures: Mapping[str, bytes]) -> str:
     """The page; every name from outside is escaped. caption: what curves are; pictures: PNG files by name."""
-    environment = Environment(
-        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["pretty"] = pretty
-    return environment.get_template("evaluation.html").render(
+    return rendered(
+        "evaluation",
         metrics=metrics,
         subject=subject(metrics["subject"]),
         caption=caption,
@@ -35,6 +32,15 @@ def page(metrics: Mapping[str, Any], *, caption: str, pictures: Mapping[str, byt
         pictures=[(name, TITLES[name], embedded(pictures[name])) for name in TITLES if name in pictures],
         ours=OURS,
     )
+
+
+def rendered(name: str, **values: Any) -> str:
+    """The page that the template `name` makes of `values`; every name from outside is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["pretty"] = pretty
+    return environment.get_template(f"{name}.html").render(values)
 
 
 def table(metrics: Mapping[str, Any], group: str) -> dict[str, Any]:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from configs.count_evaluation import PAINTER
 from learn.counts.verdicts import outcomes, verdicts
-from learn.page import WEB, embedded, pretty
+from learn.page import embedded, rendered
 from learn.scores.halo_scores import GROUPS, SCORES
 from learn.scores.score import best
 
 
 def page(metrics: Mapping[str, Any], pictures: Sequence[tuple[str, str, bytes]]) -> str:
     """The page; every name from outside is escaped. pictures: name, title and PNG of each."""
-    environment = Environment(
-        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["pretty"] = pretty
-    return environment.get_template("counts.html").render(
+    return rendered(
+        "counts",
         metrics=metrics,
         painter=PAINTER,
         verdicts=verdicts(metrics["rows"]),

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from learn.fields.figures import TITLES
 from learn.fields.findings import HELD_OUT, SAMPLES
 from learn.fields.scores import SCORES
-from learn.page import WEB, embedded, pretty
+from learn.page import embedded, rendered
 from learn.scores.score import best
 
 
 def page(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """The page; every name from outside is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["pretty"] = pretty
     made = [row for row in metrics["rows"] if row["method"] != HELD_OUT]
     winners = {score.name: best(made, score) for score in SCORES}
-    return environment.get_template("fields.html").render(
+    return rendered(
+        "fields",
         metrics=metrics,
         scores=SCORES,
         rows=[

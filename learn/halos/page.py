@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from learn.figures import COLORS, INK, STYLE, density_scale, draw_bar, draw_map,
 from learn.halos.boxes import METHODS, NO_BARYONS, TRUE_HALOS, JudgedBox
 from learn.halos.measures import CHANNELS, QUANTITIES, Measures
 from learn.halos.scores import BASELINE, BY_MASS, BY_NAME, MODEL, MODEL_MEAN, SCORES, THEIRS, HaloScore
-from learn.page import WEB, embedded, pretty
+from learn.page import embedded, rendered
 from learn.panels import draw_places
 from learn.portfolio import png
 from learn.scores.coverage import NOMINAL, coverage
@@ -49,11 +48,8 @@ TITLES = {
 
 def page(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """The page; every name from outside is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["pretty"] = pretty
-    return environment.get_template("halos.html").render(
+    return rendered(
+        "halos",
         metrics=metrics,
         scores=SCORES,
         channels={channel: cells(metrics["rows"], channel) for channel in metrics["channels"]},
