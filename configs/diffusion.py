@@ -26,12 +26,23 @@ class Sampling(Frozen):
         description="steps from noise to a sample, elsewhere called sampling_timesteps; one evaluation of the network "
         "each, two with heun but for the last, and twice as many with guidance",
     )
+    noise_range: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = Field(
+        (0.05, 40.0),
+        description="noise over signal at the last and the first step, which begins without signal; steps are even in "
+        "its logarithm; kind: variational has learned its own",
+    )
     guidance: float = Field(
         1.0,
         ge=0,
         le=20,
         description="1: as learned; more: further from what no condition gives (Ho & Salimans 2022), which biases P(k)",
     )
+
+    @model_validator(mode="after")
+    def noise_rises(self) -> Self:
+        if not self.noise_range[0] < self.noise_range[1]:
+            raise ValueError(f"noise_range: rising, got {list(self.noise_range)}")
+        return self
 
 
 class Diffusion(Method):

@@ -101,7 +101,8 @@ class Diffusion:
 
     def steps(self, nets: Nets | None = None) -> list[Step]:
         """The steps of the sampler; `nets` have a say in them where they learn how noise is scheduled."""
-        times, path = self.times(nets).grid(self.config.sampler.n_steps), self.objective.path
+        told, path = self.config.sampler, self.objective.path
+        times = self.times(nets).grid(told.n_steps, told.noise_range)
         levels = list(zip(path.signal(times).tolist(), path.noise(times).tolist(), strict=True))
         return plan(SAMPLERS[self.config.sampler.kind], levels)
 

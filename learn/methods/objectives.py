@@ -6,6 +6,7 @@ in the noise levels that are trained and in those that a sampler visits. Fields 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,8 @@ from learn.methods.paths import Cosine, Path, Straight
 LAST_WITH_SIGNAL = 0.99
 """Time at which samples begin where noise is what is predicted: without signal it says nothing of the field."""
 
+Ends = tuple[float, float]
+"""Noise over signal, of the least and the most noisy level."""
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -29,30 +32,28 @@ class Times(Protocol):
         """Times of training, as a rising function of numbers in [0, 1)."""
         ...
 
-    def grid(self, n: int) -> Tensor:
-        """The n + 1 times between n steps, falling to 0; float64."""
+    def grid(self, n: int, ends: Ends) -> Tensor:
+        """The n + 1 times between n steps, falling to 0; float64. Noise over signal is between `ends`, or beyond."""
         ...
 
 
 @dataclass(frozen=True)
 class Even:
-    """All times alike, up to `last`."""
+    """In training all times alike, up to `last`."""
 
+    path: Path
     last: float = 1.0
 
     def drawn(self, u: Tensor) -> Tensor:
         return self.last * u
 
-    def grid(self, n: int) -> Tensor:
-        return self.last * torch.arange(n, -1, -1, dtype=torch.float64) / n
+    def grid(self, n: int, ends: Ends) -> Tensor:
+        return even_in_log(self.path, n, ends, last=self.last)
 
 
 @dataclass(frozen=True)
 class LogNormal:
-    """ln(noise / signal) normal in training (Karras et al. 2022, table 1); samples pass all times alike.
-
-    The steps there, eq. 5, from 160 to 0.004 for fields of unit variance, spend half of 25 where no mode is decided.
-    """
+    """In training ln(noise / signal) is normal (Karras et al. 2022, table 1)."""
 
     path: Path
     mean: float
@@ -61,8 +62,21 @@ class LogNormal:
     def drawn(self, u: Tensor) -> Tensor:
         return self.path.time_of(torch.exp(self.mean + self.std * torch.special.ndtri(u.clamp(min=1e-12))))
 
-    def grid(self, n: int) -> Tensor:
-        return Even().grid(n)
+    def grid(self, n: int, ends: Ends) -> Tensor:
+        return even_in_log(self.path, n, ends)
+
+
+def even_in_log(path: Path, n: int, ends: Ends, *, last: float = 1.0) -> Tensor:
+    """`last`, then times even in ln(noise / signal) as if they had begun at the upper of `ends`, to the lower, then 0.
+
+    The rarest fields and pixels, many standard deviations high, are decided where noise is many times the signal:
+    times even in the angle have one step there (Lu et al. 2022, section 3.3, has even steps for the rate of the rest).
+    """
+    low, high = ends
+    ratios = torch.linspace(math.log(high), math.log(low), n, dtype=torch.float64).exp()
+    times = torch.cat((path.time_of(ratios), torch.zeros(1, dtype=torch.float64)))
+    times[0] = last
+    return times
 
 
 @dataclass(frozen=True)
@@ -126,11 +140,11 @@ def flow(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 def objective_of(config: Config) -> Objective:
     """The objective that a configuration names."""
-    turning = Cosine()
+    turning, straight = Cosine(), Straight()
     if config.objective == "flow":
-        return Objective(Straight(), Even(), flow)
+        return Objective(straight, Even(straight), flow)
     if config.objective == "edm":
         return Objective(turning, LogNormal(turning, *config.log_noise), edm)
     if config.objective == "eps":
-        return Objective(turning, Even(LAST_WITH_SIGNAL), eps, told)
-    return Objective(turning, Even(), v)
+        return Objective(turning, Even(turning, LAST_WITH_SIGNAL), eps, told)
+    return Objective(turning, Even(turning), v)

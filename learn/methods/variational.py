@@ -22,7 +22,7 @@ from learn.data import About, Batch
 from learn.methods.diffusion import N_LEVELS, NET, Condition, Diffusion, spread
 from learn.methods.method import Metrics, Nets
 from learn.methods.noise import Streams
-from learn.methods.objectives import Times
+from learn.methods.objectives import Ends, Times
 from learn.methods.paths import Path
 from learn.normalize import Normalizer
 
@@ -67,7 +67,7 @@ class Learned:
         with torch.no_grad():
             return self.path.time_of(torch.exp(self.schedule(u)[0]))
 
-    def grid(self, n: int) -> Tensor:
+    def grid(self, n: int, _ends: Ends) -> Tensor:
         """Equal shares of the draws, the first without signal, the last without noise."""
         device = next(self.schedule.parameters()).device
         u = torch.linspace(1, 0, n, dtype=torch.float64, device=device)

@@ -17,6 +17,7 @@ from learn.methods.samplers import SAMPLERS, Estimate, n_evaluations, plan, run
 
 OBJECTIVES = ("eps", "v", "edm", "flow")
 PATHS = (Cosine(), Straight())
+ENDS = (0.05, 40.0)
 MEAN, STD = 0.7, torch.tensor([0.1, 0.5, 1.0, 2.0], dtype=torch.float64)
 
 
@@ -115,14 +116,14 @@ def test_the_noise_levels_of_edm_are_log_normal_and_its_steps_those_of_the_veloc
     t = told.times.drawn(u)
     logs = torch.log(told.path.noise(t) / told.path.signal(t))
     np.testing.assert_allclose([logs.mean(), logs.std()], [-0.5, 1.2], atol=0.01)
-    assert torch.equal(told.times.grid(6), objective("v").times.grid(6))
+    assert torch.equal(told.times.grid(6, ENDS), objective("v").times.grid(6, ENDS))
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_grid_falls_from_nothing_but_noise_to_none(kind: str, n: int) -> None:
     told = objective(kind)
-    grid = told.times.grid(n)
+    grid = told.times.grid(n, ENDS)
     assert len(grid) == n + 1
     assert (grid.diff() < 0).all()
     assert grid[-1] == 0
@@ -131,6 +132,34 @@ def test_a_grid_falls_from_nothing_but_noise_to_none(kind: str, n: int) -> None:
     t = told.times.drawn(u)
     assert ((t >= 0) & (t <= 1)).all()
     assert (t.diff() > 0).all()
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_steps_are_even_in_the_logarithm_of_noise_over_signal(kind: str) -> None:
+    told = objective(kind)
+    inner = told.times.grid(9, ENDS)[1:-1]
+    logs = torch.log(told.path.noise(inner) / told.path.signal(inner))
+    expected = np.linspace(math.log(ENDS[1]), math.log(ENDS[0]), 9)[1:]
+    np.testing.assert_allclose(logs, expected, atol=1e-9)
+
+
+def test_what_is_rare_and_bright_is_as_rare_in_25_steps() -> None:
+    """One pixel in 50 at 15 standard deviations is decided where noise is 15 times the signal."""
+    share, bright = 0.02, 15.0
+
+    def ideal(xt: Tensor, signal: float, noise: float) -> Tensor:
+        variance = signal**2 + noise**2  # of both kinds: normal about 0, or about `bright`
+        odds = math.log(share / (1 - share)) + (xt * signal * bright - 0.5 * (signal * bright) ** 2) / variance
+        return signal * xt / variance + torch.sigmoid(odds) * bright * noise**2 / variance
+
+    def found(times: Tensor) -> float:
+        ladder = list(zip(Cosine().signal(times).tolist(), Cosine().noise(times).tolist(), strict=True))
+        sample = run(plan(SAMPLERS["dpmpp_2m"], ladder), ideal, normal(20_000, 1), lambda: normal(1))
+        return float((sample > bright / 2).double().mean())
+
+    assert abs(found(objective("v").times.grid(25, ENDS)) / share - 1) < 0.1
+    even = torch.arange(25, -1, -1, dtype=torch.float64) / 25
+    assert abs(found(even) / share - 1) > 0.2
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -68,7 +68,7 @@ def test_it_learns_shares_as_the_rms_errors_are() -> None:
 
 def test_samples_begin_without_signal_and_end_without_noise() -> None:
     made = method()
-    times = Learned(uneven(), made.objective.path).grid(5)
+    times = Learned(uneven(), made.objective.path).grid(5, (0.05, 40.0))
     assert times[0] == 1
     assert times[-1] == 0
     assert (times.diff() < 0).all()
