@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from configs import Diffusion as Config
 from configs import Train
@@ -128,8 +127,15 @@ class Diffusion:
         much, less = spread(signal, x0), spread(noise, x0)
         xt, condition = much * x0 + less * eps, Condition(*self._normalised(batch.inputs, batch.params), shown)
         answer = self._answer(nets, xt, condition, signal, noise)
-        wrong = (self.objective.field(answer, xt, much, less) - x0) * torch.hypot(much, less) / less
-        return functional.mse_loss(answer, self.objective.answer(x0, eps, much, less)), wrong.square().mean()
+        field = self.objective.field(answer, xt, much, less)
+        wrong = (field - x0) * torch.hypot(much, less) / less
+        miss = answer - self.objective.answer(x0, eps, much, less)
+        return (self._weights(field) * miss.square()).mean(), wrong.square().mean()
+
+    def _weights(self, field: Tensor) -> Tensor:
+        """Of the pixels in the loss, by the estimate itself: of weights that depend on xt alone the mean stays best."""
+        bright = self.config.bright
+        return (1 + bright * field.detach().square()) / (1 + bright)
 
     def _answer(self, nets: Nets, xt: Tensor, condition: Condition, signal: Tensor, noise: Tensor) -> Tensor:
         """The answer to xt (B, C, ...)."""

@@ -153,6 +153,21 @@ def test_the_loss_of_a_map_is_that_of_its_seed(objective: str) -> None:
     assert not torch.allclose(made.loss(NET, nets, other)[0], whole, rtol=1e-4)
 
 
+def test_bright_pixels_weigh_more_and_the_mean_stays_the_best_estimate() -> None:
+    made = method(about(), bright=0.5)
+    said = torch.tensor([0.0, 2.0, 8.0], requires_grad=True)
+    weights = made._weights(said)
+    np.testing.assert_allclose(weights.detach(), [1 / 1.5, 3 / 1.5, 33 / 1.5], rtol=1e-6)
+    truth = said.detach() + torch.tensor([-1.0, 0.0, 4.0])[:, None] * torch.ones(3)  # what one noisy field may be of
+    (weights * (said - truth).square()).sum().backward()
+    shift = truth.mean(0) - said.detach()
+    assert said.grad is not None
+    np.testing.assert_allclose(said.grad, -6 * weights.detach() * shift, rtol=1e-5)  # 0 where the mean is said
+    nets, shown = loud(made), batch(about())
+    losses = [float(method(about(), bright=bright).loss(NET, nets, shown)[0].detach()) for bright in (0.0, 0.5)]
+    assert losses[0] != losses[1]
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_network_that_answers_nothing_errs_by_the_variance_of_the_answer(objective: str) -> None:
     kind = about(n_pixels=16)
