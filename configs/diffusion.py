@@ -71,8 +71,8 @@ class Diffusion(Method):
         0.0,
         ge=0,
         le=100,
-        description="pixels weigh 1 + bright x^2 in the loss, x being what the network itself takes a pixel for, in "
-        "standard deviations: the best answer stays the same, and the few bright ones are heard",
+        description="pixels of a map weigh as 1 + bright x^2 in the loss, x being what the network itself takes a "
+        "pixel for, in standard deviations: the best answer stays the same, and the few bright ones are heard",
     )
     log_noise: tuple[float, Annotated[float, Field(gt=0)]] = Field(
         (-0.5, 1.2), description="edm: mean and standard deviation of ln(noise / signal) in training"

@@ -133,9 +133,9 @@ class Diffusion:
         return (self._weights(field) * miss.square()).mean(), wrong.square().mean()
 
     def _weights(self, field: Tensor) -> Tensor:
-        """Of the pixels in the loss, by the estimate itself: of weights that depend on xt alone the mean stays best."""
-        bright = self.config.bright
-        return (1 + bright * field.detach().square()) / (1 + bright)
+        """Of pixels in the loss, 1 on average over a map: they hang on xt alone, so the mean stays the best estimate."""
+        weights = 1 + self.config.bright * field.detach().square()
+        return weights / weights.flatten(1).mean(1).reshape(-1, *(1,) * (field.ndim - 1))
 
     def _answer(self, nets: Nets, xt: Tensor, condition: Condition, signal: Tensor, noise: Tensor) -> Tensor:
         """The answer to xt (B, C, ...)."""
