@@ -56,7 +56,7 @@ def asked(
             data=data,
             out=tmp_path / "judged",
             boxes=PastedBoxes(**(own | changes)),
-            sampler=Sampling(n_steps=2),
+            sampler=Sampling(n_steps=2, noise_range=(1.0, 40.0)),  # noise enough for an untrained model to draw stars
             split="train",
             n_draws=4,
             max_samples=1,
