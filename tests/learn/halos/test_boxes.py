@@ -44,6 +44,10 @@ def test_errors_are_means_over_bins_and_boxes() -> None:
     assert row(boxes.rows([box("a", [1, 1, 1, 1])]), MODEL, "gas")["error_k5"]["standard_error"] is None
 
 
+NOISY = Sampling(n_steps=2, noise_range=(1.0, 40.0))
+"""Ends with noise enough for an untrained model to draw stars."""
+
+
 @pytest.fixture
 def asked(
     halo_checkpoint: Path, data: HaloCutouts, roots: dict[str, Any], tmp_path: Path
@@ -56,7 +60,7 @@ def asked(
             data=data,
             out=tmp_path / "judged",
             boxes=PastedBoxes(**(own | changes)),
-            sampler=Sampling(n_steps=2, noise_range=(1.0, 40.0)),  # noise enough for an untrained model to draw stars
+            sampler=NOISY,
             split="train",
             n_draws=4,
             max_samples=1,
@@ -140,4 +144,4 @@ def test_a_box_is_bound_as_it_is_told(asked: Callable[..., EvaluateHalos]) -> No
     assert isinstance(told, Bind)
     assert (told.source.simulation, told.outer, told.min_mass) == ("SB35_1", 6.0, 2e13)  # type: ignore[union-attr]
     assert told.sampler.kind == "checkpoint"
-    assert told.sampler.sampling == Sampling(n_steps=2)
+    assert told.sampler.sampling == NOISY
