@@ -51,6 +51,13 @@ class CountLikelihood(HaloPainting):
         description="poisson: as negative_binomial with no dispersion beyond the mean; occupation: one halo of one bin "
         "or none, and a negative binomial number of further ones, which may scatter less than Poisson",
     )
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="passes of the network over a box: cells are counted in a random order, and those of a later pass "
+        "are shown the counts of the earlier ones; 1: all apart",
+    )
 
 
 class Wgan(HaloPainting):

@@ -57,11 +57,15 @@ class HaloPainter(Model):
         seeds = check_seeds(seed, 1)
         drawn = halos.drawn(seeds, box.shape, box.shape)
         shown, normals = halos.wrapped(torch.tensor(box)[None, None]), halos.wrapped(drawn.normals)
-        counts = np.empty((halos.n_bins, *box.shape), np.int32)
-        for start, end in tiles(box.shape, tile):
-            part = Draw(self._around(normals, start, end), drawn.uniforms[within(start, end)])
-            counts[within(start, end)] = self._count(self._around(shown, start, end), given, part)
-        return counts
+
+        def count(seen: Tensor) -> Tensor:
+            counts = torch.empty(1, halos.n_bins, *box.shape)
+            for start, end in tiles(box.shape, tile):
+                part = Draw(self._around(normals, start, end), drawn.uniforms[within(start, end)])
+                counts[within(start, end)] = self._count(self._around(seen, start, end), given, part)
+            return counts
+
+        return halos.in_rounds(shown, drawn.normals, count, is_box=True)[0].round().int().numpy()
 
     def check_cell_size(self, cell_size: float | None) -> None:
         """ValueError unless `cell_size` [Mpc/h] is absent or that of the training boxes."""
@@ -79,15 +83,15 @@ class HaloPainter(Model):
         wide = tuple(last + 2 * self._halo_method.halos.margin for last in end)
         return wrapped[within(start, wide)]
 
-    def _count(self, shown: Tensor, params: Tensor, drawn: Draw) -> Halos:
-        """Halos (C, D, H, W) of one tile."""
+    def _count(self, shown: Tensor, params: Tensor, drawn: Draw) -> Tensor:
+        """Halos (1, C, D, H, W) of one tile."""
         device = self._device
         moved = Draw(drawn.normals.to(device), drawn.uniforms.to(device))
         with torch.inference_mode():
             counts = self._halo_method.count(self._nets, shown.to(device), params.to(device), moved)
         if not torch.isfinite(counts).all():
             raise FarError("request: expected values near those of the training, got cells without a count")
-        return counts[0].round().int().cpu().numpy()
+        return counts.cpu()
 
     def _check(self, density: Floats) -> Floats:
         """(D, H, W) finite float32 >= 0."""

@@ -27,7 +27,7 @@ Counts the halos in the cells of a box from its density: as many draws as there 
 | input | $inputs over its mean, float32 (D, H, W) of a periodic box, each side at least $least cells |
 | parameters | float32 ($n_params,), in the order of the table below |
 | output | $outputs: $unit, int32 ($n_outputs, D, H, W); names are bins in log10 of M200c [Msun/h] |
-| reach | $margin cells to each side: $reach Mpc/h |
+| reach | $margin cells to each side: $reach Mpc/h$rounds |
 | method | $method, $n_weights weights, moving average of step $step |
 | code | commit $commit |
 
@@ -91,6 +91,7 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
         least=max(margin, 1),
         margin=margin,
         reach=f"{margin * meta.pixel_size:g}",
+        rounds=rounds_of(meta),
         unit=meta.target_unit,
         method=method_of(meta),
         n_weights=f"{n_weights:,}",
@@ -103,6 +104,12 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
         validation=table(("", "mean"), rows),
         evaluation=judged(meta, evaluation) if evaluation else "No held-out evaluation is in this release.",
     )
+
+
+def rounds_of(meta: Meta) -> str:
+    """In how many rounds cells are counted, where they are not all at once."""
+    rounds = getattr(meta.config.method, "rounds", 1)
+    return f", in each of {rounds} rounds, shown the counts of those before" if rounds > 1 else ""
 
 
 def method_of(meta: Meta) -> str:

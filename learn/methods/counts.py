@@ -3,8 +3,8 @@
 The mean follows the density around the cell, and so does the scatter. Where a halo surely is, of whatever mass, others
 are not: the counts of a cell scatter less than Poisson's; where halos crowd, more (PineTree, arXiv:2407.01391, and
 Kitaura et al. 2014 argue for more). The negative binomial knows the second alone, and each bin apart; `occupation`
-knows both. Cells are drawn apart: what halos share beyond the density is left out. Knows nothing of the training loop
-or of files.
+knows both. Cells of one round are drawn apart: what halos share beyond the density, the next round is shown. Knows
+nothing of the training loop or of files.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from learn.data import About, Batch
 from learn.methods.halo_counts import Draw, HaloCounts
 from learn.methods.method import Metrics, Nets
 from learn.methods.negative_binomial import Array, NegativeBinomial, array
+from learn.methods.noise import draw, draw_uniform
 from learn.methods.occupation import Occupation
 from learn.normalize import Normalizer
 
@@ -86,7 +87,7 @@ class Counts:
     def __init__(self, config: Train, normalizer: Normalizer, about: About) -> None:
         assert isinstance(config.method, CountLikelihood)
         self.config = config.method
-        self.halos = HaloCounts(config, normalizer, about)
+        self.halos = HaloCounts(config, normalizer, about, n_rounds=config.method.rounds)
         self._n_answers, self._read = LIKELIHOODS[config.method.likelihood]
 
     def build(self) -> dict[str, nn.Module]:
@@ -98,11 +99,27 @@ class Counts:
         return (NET,)
 
     def loss(self, _phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
-        """Minus the log-likelihood of a cell and all its mass bins, a mean over cells and cubes."""
-        counted = tuple(batch.targets.shape[-3:])
-        expected = self.expected(nets, self.halos.surrounded(batch.inputs, counted), batch.params)
-        loss = -expected.log_likelihood(batch.targets).sum(1).mean()
-        return loss, {"rate": expected.mean.detach().mean()}
+        """Minus the log-likelihood of a cell and all its mass bins, a mean over cells and cubes.
+
+        In rounds: of the cells that are not known at the beginning of a round, each cube having its own.
+        """
+        inputs, is_open = self._shown(batch)
+        expected = self.expected(nets, inputs, batch.params)
+        likelihood = expected.log_likelihood(batch.targets).sum(1, keepdim=True)
+        losses = -(likelihood * is_open).flatten(1).sum(1) / is_open.flatten(1).sum(1).clamp(min=1)
+        return losses.mean(), {"rate": expected.mean.detach().mean()}
+
+    def _shown(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the network is shown of each cube, and which cells (B, 1, D, H, W) it is asked for."""
+        counted, halos = tuple(batch.targets.shape[-3:]), self.halos
+        density = halos.surrounded(batch.inputs, counted)
+        if halos.n_rounds == 1:
+            return density, torch.ones_like(batch.targets[:, :1])
+        (normals,) = draw([(1, *counted)], batch.seeds)
+        turn = (draw_uniform((1, 1, 1, 1), batch.seeds) * halos.n_rounds).long()
+        is_known = halos.turns(normals) < turn
+        known = halos.known(batch.targets, is_known, is_box=tuple(batch.inputs.shape[-3:]) == counted)
+        return torch.cat((density, known), dim=1), (~is_known).to(density.dtype)
 
     def validate(self, nets: Nets, batch: Batch) -> Metrics:
         """The loss, and how draws compare with the truth."""
@@ -113,8 +130,7 @@ class Counts:
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
         """Whole periodic boxes of density (B, 1, N, N, N), parameters (B, p), seeds (B,) -> halos (B, C, N, N, N)."""
-        shown, drawn = self.halos.drawn_for(inputs, seeds, tuple(inputs.shape[-3:]))
-        return self.count(nets, shown, params, drawn)
+        return self.halos.box_of(self, nets, inputs, params, seeds)
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
         """What the uniforms of `drawn` draw, as whole numbers in float32."""
@@ -122,6 +138,5 @@ class Counts:
         return torch.from_numpy(counts).float().to(inputs.device)
 
     def expected(self, nets: Nets, inputs: Tensor, params: Tensor) -> Distribution:
-        """Of the counts (B, C, D - 2 margin, ...) in the density (B, 1, D, ...)."""
-        normals = inputs.new_empty(len(inputs), 0, *inputs.shape[-3:])
-        return self._read(self.halos, self.halos.answer(nets[NET], inputs, params, normals))
+        """Of the counts (B, C, D - 2 margin, ...) in the density and what is known, (B, 1 or more, D, ...)."""
+        return self._read(self.halos, self.halos.answer(nets[NET], inputs, params))

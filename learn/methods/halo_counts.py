@@ -2,11 +2,16 @@
 
 A network is shown the logarithm of the density, and sees `margin` cells beyond each cell whose halos it counts. Its
 answer is the logarithm of a rate over the mean count of training: 0 is no knowledge at all. What is drawn in a cell
-depends on what is drawn for that cell alone, so a box in tiles is the box. Knows nothing of losses or of files.
+depends on what is drawn for that cell and on what it is shown alone, so a box in tiles is the box.
+
+Cells may be counted in rounds, each shown the counts of those before it, in an order that is drawn cell by cell: halos
+then know of each other (Uria, Murray & Larochelle 2014; Hoogeboom et al. 2022, arXiv:2110.02037), and no cell of the
+box is special. Knows nothing of losses or of files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +24,7 @@ from learn.data import About
 from learn.methods.method import Metrics, Nets
 from learn.methods.noise import draw, draw_uniform, successors
 from learn.methods.stochastic import apart, score
-from learn.nets.inception import Inception
+from learn.nets.inception import Inception, cropped
 from learn.normalize import Normalizer
 
 LIMIT = 12.0  # largest |ln (rate / mean count)|: finite rates whatever the input
@@ -27,7 +32,10 @@ LIMIT = 12.0  # largest |ln (rate / mean count)|: finite rates whatever the inpu
 
 @dataclass(frozen=True)
 class Draw:
-    """What is drawn for cubes: normals (B, n, D, H, W) of cells shown, uniforms (B, C, ...) of cells counted."""
+    """What is drawn for cubes: normals (B, n, D, H, W) of cells shown, uniforms (B, C, ...) of cells counted.
+
+    A generator is shown the normals; where cells are counted in rounds, they say in which.
+    """
 
     normals: Tensor
     uniforms: Tensor
@@ -41,30 +49,37 @@ class HaloMethod(Protocol):
     def halos(self) -> HaloCounts: ...
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
-        """Halos (B, C, D - 2 margin, ...) in the density (B, 1, D, H, W) of cells and of those around them."""
+        """Halos (B, C, D - 2 margin, ...) of cells of which, and around which, (B, 1 or more, D, H, W) is shown."""
         ...
 
 
 class HaloCounts:
     """The physical side of a network that counts halos."""
 
-    def __init__(self, config: Train, normalizer: Normalizer, about: About, *, n_noise: int = 0) -> None:
+    def __init__(
+        self, config: Train, normalizer: Normalizer, about: About, *, n_noise: int = 0, n_rounds: int = 1
+    ) -> None:
         if not isinstance(config.method, HaloPainting):
             raise TypeError(f"halos: a method that counts halos, got {config.method.kind}")
         if about.n_dims != 3 or len(about.input_channels) != 1:
             raise ValueError(f"data: cubes of one density, got {about.n_dims}-D {', '.join(about.input_channels)}")
         self.config, self.normalizer, self.about = config.method, normalizer, about
-        self.net_config, self.n_noise = config.inception, n_noise
+        self.net_config, self.n_rounds = config.inception, n_rounds
         self.margin, self.n_bins = config.inception.margin, len(about.target_channels)
+        self.n_noise = n_noise if n_rounds == 1 else 1
+        self.n_beside = n_noise if n_rounds == 1 else self.n_bins + 1
 
     def net(self, n_answers: int) -> Inception:
         """A new network of `n_answers` numbers a mass bin, drawn from torch's current random state."""
-        n_in, n_params = len(self.about.input_channels) + self.n_noise, len(self.about.param_names)
+        n_in, n_params = len(self.about.input_channels) + self.n_beside, len(self.about.param_names)
         return Inception(self.net_config, n_in, n_answers * self.n_bins, n_params)
 
-    def answer(self, net: torch.nn.Module, inputs: Tensor, params: Tensor, normals: Tensor) -> Tensor:
-        """What `net` says of the density (B, 1, D, H, W) and its noise: (B, answers, D - 2 margin, ...), float32."""
-        seen = torch.cat((self.normalizer.inputs.forward(inputs), normals), dim=1)
+    def answer(self, net: torch.nn.Module, inputs: Tensor, params: Tensor, *beside: Tensor) -> Tensor:
+        """What `net` says of the density (B, 1, D, H, W) and what is beside: (B, answers, D - 2 margin, ...), float32.
+
+        Channels of `inputs` after the first are shown as they are, as `beside` is.
+        """
+        seen = torch.cat((self.normalizer.inputs.forward(inputs[:, :1]), inputs[:, 1:], *beside), dim=1)
         return net(seen, self.normalizer.params.forward(params)).float()
 
     def rates(self, answer: Tensor) -> Tensor:
@@ -94,6 +109,31 @@ class HaloCounts:
         if box.shape[1] == 0:
             return box.new_empty(*box.shape[:2], *(n + 2 * self.margin for n in box.shape[-3:]))
         return functional.pad(box, (self.margin,) * 6, mode="circular")
+
+    def in_rounds(self, inputs: Tensor, normals: Tensor, count: Callable[[Tensor], Tensor], *, is_box: bool) -> Tensor:
+        """Counts (B, C, D, H, W) of cells, each in the round that its normal (B, 1, D, H, W) says.
+
+        `count` takes the density `inputs` (B, 1, D + 2 margin, ...), with what is known beside it, to counts of all
+        cells. Around a whole box it goes on; around others nothing is known.
+        """
+        if self.n_rounds == 1:
+            return count(inputs)
+        turns = self.turns(normals)
+        counts = normals.new_zeros(len(normals), self.n_bins, *normals.shape[-3:])
+        for turn in range(self.n_rounds):
+            known = self.known(counts, turns < turn, is_box=is_box)
+            counts = torch.where(turns == turn, count(torch.cat((inputs, known), dim=1)), counts)
+        return counts
+
+    def turns(self, normals: Tensor) -> Tensor:
+        """The round of each cell, as many in each but for chance."""
+        return (torch.special.ndtr(normals) * self.n_rounds).long().clamp(max=self.n_rounds - 1)
+
+    def known(self, counts: Tensor, is_known: Tensor, *, is_box: bool) -> Tensor:
+        """Of counts (B, C, D, H, W) those that are known, and which are: (B, C + 1, D + 2 margin, ...)."""
+        flag = is_known.to(counts.dtype)
+        beside = torch.cat((counts * flag, flag), dim=1)
+        return self.wrapped(beside) if is_box else functional.pad(beside, (self.margin,) * 6)
 
     def drawn(self, seeds: Tensor, shown: tuple[int, ...], counted: tuple[int, ...]) -> Draw:
         """What each of `seeds` (B,) draws for cubes of these sides."""
@@ -125,11 +165,19 @@ class HaloCounts:
     def draws_of(self, method: HaloMethod, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor, n: int) -> Tensor:
         """`n` draws of every cube whose inputs have their margin, (n, B, C, D - 2 margin, ...)."""
         counted = tuple(side - 2 * self.margin for side in inputs.shape[-3:])
-        every = [
-            method.count(nets, inputs, params, self.drawn(one, tuple(inputs.shape[-3:]), counted))
-            for one in apart(successors(seeds, n), n)
-        ]
-        return torch.stack(every)
+
+        def one(own: Tensor) -> Tensor:
+            drawn = self.drawn(own, tuple(inputs.shape[-3:]), counted)
+            order = cropped(drawn.normals, self.margin)
+            return self.in_rounds(inputs, order, lambda seen: method.count(nets, seen, params, drawn), is_box=False)
+
+        return torch.stack([one(own) for own in apart(successors(seeds, n), n)])
+
+    def box_of(self, method: HaloMethod, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
+        """The draw of each of `seeds` (B,) in whole periodic boxes (B, 1, N, N, N): (B, C, N, N, N)."""
+        shown, drawn = self.drawn_for(inputs, seeds, tuple(inputs.shape[-3:]))
+        order = cropped(drawn.normals, self.margin)
+        return self.in_rounds(shown, order, lambda seen: method.count(nets, seen, params, drawn), is_box=True)
 
 
 def pooled(every: Tensor, side: int) -> Tensor:

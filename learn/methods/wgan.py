@@ -74,8 +74,7 @@ class Wgan:
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
         """Whole periodic boxes of density (B, 1, N, N, N), parameters (B, p), seeds (B,) -> halos (B, C, N, N, N)."""
-        shown, drawn = self.halos.drawn_for(inputs, seeds, tuple(inputs.shape[-3:]))
-        return self.count(nets, shown, params, drawn)
+        return self.halos.box_of(self, nets, inputs, params, seeds)
 
     def count(self, nets: Nets, inputs: Tensor, params: Tensor, drawn: Draw) -> Tensor:
         """Whole numbers in float32, with the gradient of the rates."""

@@ -28,6 +28,7 @@ from learn.train import Run, adamw, fit
 Make = Callable[..., Train]
 KINDS = ("counts", "wgan")
 OCCUPATION = {"kind": "counts", "likelihood": "occupation"}
+ROUNDS = OCCUPATION | {"rounds": 3}
 LIKELIHOODS = [{"kind": "counts", "likelihood": name} for name in ("poisson", "negative_binomial", "occupation")]
 
 
@@ -52,7 +53,7 @@ def whole_box(config: Train) -> tuple[Tensor, Tensor]:
     return batch.inputs, batch.params
 
 
-@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION, ROUNDS])
 def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: str | dict[str, str]) -> None:
     method, batch = opened(count_train(kind))
     torch.manual_seed(0)
@@ -62,7 +63,7 @@ def test_a_new_model_knows_the_mean_count_and_no_more(count_train: Make, kind: s
     torch.testing.assert_close(drawn.mean((0, 1, 3, 4, 5)), mean, rtol=0.15, atol=0.01)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION, ROUNDS])
 def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(
     count_train: Make, kind: str | dict[str, str]
 ) -> None:
@@ -82,7 +83,7 @@ def test_counts_are_whole_numbers_from_zero_up_and_the_draw_of_their_seed(
     assert (every[1] == alone[0]).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION])
+@pytest.mark.parametrize("kind", [*KINDS, OCCUPATION, ROUNDS])
 def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: str | dict[str, str]) -> None:
     config = count_train(kind)
     method, _ = opened(config)
@@ -91,12 +92,55 @@ def test_a_moved_box_with_moved_noise_has_moved_halos(count_train: Make, kind: s
 
     def counted(by: int) -> Tensor:
         box, normals, uniforms = (torch.roll(x, (by, 2 * by, 0), (2, 3, 4)) for x in (inputs, *vars(drawn).values()))
-        shown, noise = method.halos.wrapped(box), method.halos.wrapped(normals)
+        shown, moved = method.halos.wrapped(box), Draw(method.halos.wrapped(normals), uniforms)
         with torch.no_grad():
-            return method.count(nets, shown, params, Draw(noise, uniforms))
+            return method.halos.in_rounds(
+                shown, normals, lambda seen: method.count(nets, seen, params, moved), is_box=True
+            )
 
     for by in (1, 5):
         assert torch.equal(counted(by), torch.roll(counted(0), (by, 2 * by, 0), (2, 3, 4)))
+
+
+def test_a_round_is_shown_the_counts_of_those_before_it_and_no_others(count_train: Make) -> None:
+    method, batch = opened(count_train(ROUNDS))
+    halos, seen = method.halos, []
+    normals = torch.randn(2, 1, 6, 6, 6, generator=torch.Generator().manual_seed(0))
+
+    def count(shown: Tensor) -> Tensor:
+        seen.append(shown)
+        return torch.full((2, halos.n_bins, 6, 6, 6), float(len(seen)))
+
+    counts = halos.in_rounds(torch.zeros(2, 1, 10, 10, 10), normals, count, is_box=True)
+    turns = halos.turns(normals)
+    assert torch.equal(counts, (turns + 1).float().expand_as(counts))
+    np.testing.assert_allclose([(turns == i).float().mean() for i in range(3)], 1 / 3, atol=0.1)
+    for i, shown in enumerate(seen):
+        assert torch.equal(shown[:, -1:, 2:-2, 2:-2, 2:-2], (turns < i).float())
+        assert torch.equal(shown[:, 1:3, 2:-2, 2:-2, 2:-2], counts * (turns < i))
+        assert torch.equal(shown[:, 1:, :2, 2:-2, 2:-2], shown[:, 1:, -4:-2, 2:-2, 2:-2])  # the box goes on
+    shown, is_open = method._shown(batch)
+    hidden = ~shown[:, -1:, 2:-2, 2:-2, 2:-2].bool()
+    assert torch.equal(is_open, hidden.float())
+    assert torch.equal(shown[:, 1:-1, 2:-2, 2:-2, 2:-2], batch.targets * ~hidden)
+    assert shown[:, 1:, :2].abs().sum() == 0
+
+
+@pytest.mark.parametrize(("rounds", "share"), [(1, 1 / 2), (6, 11 / 12)])
+def test_halos_know_of_each_other_in_rounds_alone(count_train: Make, rounds: int, share: float) -> None:
+    """One halo in one of two cells: drawn apart, half of the pairs have two or none; in rounds, half of a sixth."""
+    method, _ = opened(count_train(OCCUPATION | {"rounds": rounds}))
+    halos, n = method.halos, 4000
+    drawn = halos.drawn(torch.arange(n), (6, 5, 5), (2, 1, 1))
+
+    def count(seen: Tensor) -> Tensor:
+        """A halo for sure beside a cell that is known to have none, none beside one that has, else half of the time."""
+        inner = seen[:, 1:, 2:4, 2:3, 2:3].flip(2) if rounds > 1 else torch.zeros(n, 3, 2, 1, 1)
+        odds = torch.where(inner[:, -1:] > 0, 1 - inner[:, :1], 0.5)
+        return (drawn.uniforms < odds).float()
+
+    counts = halos.in_rounds(torch.zeros(n, 1, 6, 5, 5), drawn.normals[..., 2:4, 2:3, 2:3], count, is_box=False)
+    assert float((counts[:, 0].sum((1, 2, 3)) == 1).float().mean()) == pytest.approx(share, abs=0.03)
 
 
 def test_inputs_are_whole_boxes_or_have_their_margin(count_train: Make) -> None:

@@ -40,6 +40,14 @@ def test_tiles_are_the_whole(painter: HaloPainter, tile: int) -> None:
     assert np.abs(parts - whole).max() <= 1
 
 
+def test_tiles_are_the_whole_in_rounds(count_train: Make, tmp_path: Path) -> None:
+    method = {"kind": "counts", "likelihood": "occupation", "rounds": 3}
+    painter = HaloPainter.load(write_checkpoint(tmp_path / "model", count_train(method)))
+    whole, parts = (painter(box(), seed=4, tile=tile) for tile in (64, 5))
+    assert whole.max() > 0
+    assert (parts != whole).mean() < 1e-3
+
+
 def test_tiles_have_the_rates_of_the_whole_to_rounding(painter: HaloPainter) -> None:
     method, params = painter._halo_method, torch.tensor(painter.check_params(None, 1))
     wide = method.halos.wrapped(torch.tensor(box())[None, None])
