@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from configs import Train
+from learn.data import Batch, InOrder
+from learn.methods import METHODS, Counts, Wgan
+from learn.normalize import Normalizer
+from learn.sources import open_source
 from sim import count_shards
 from sim.count_grids import PARAM_NAMES, Grids
 from sim.shards import file_hash
@@ -65,3 +70,10 @@ def write_toy_counts(folder: Path, *, n_cells: int = N_CELLS, omega_m: float = 0
     manifest = count_shards.Manifest(**content | changes)
     (folder / "manifest.json").write_text(json.dumps(json.loads(manifest.model_dump_json())))
     return folder
+
+
+def opened(config: Train) -> tuple[Counts | Wgan, Batch]:
+    """The method that a configuration names, fitted to its training cubes, and six of them."""
+    source = open_source(config.data, "train")
+    method = METHODS[config.method.kind](config, Normalizer.fit(InOrder(source, 8)), source.about)
+    return method, source.read(range(6))

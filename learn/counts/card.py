@@ -108,8 +108,10 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
 
 def rounds_of(meta: Meta) -> str:
     """In how many rounds cells are counted, where they are not all at once."""
-    rounds = getattr(meta.config.method, "rounds", 1)
-    return f", in each of {rounds} rounds, shown the counts of those before" if rounds > 1 else ""
+    method = meta.config.method
+    if not isinstance(method, CountLikelihood) or method.rounds == 1:
+        return ""
+    return f", in each of {method.rounds} rounds, shown the counts of those before"
 
 
 def method_of(meta: Meta) -> str:

@@ -74,16 +74,17 @@ def trades(
     """Every sampler at every number of evaluations: the same `n` seeds and parameters, spread over the simulations."""
     rows = np.arange(n) % len(truth)
     params = truth.params[rows].astype(np.float32)
-    seeds, guidance = seeds_of(seed, range(n)), guidance_of(sampler)
+    seeds, own = seeds_of(seed, range(n)), sampling_of(sampler)
     true = mean_power(yardstick, np.concatenate([truth.fields[i] for i in sorted(set(rows.tolist()))]))
 
     def powered(told: Sampling) -> Array:
         return mean_power(yardstick, sampler.sampling(told)(seeds, params)[:, 0])
 
-    limit = powered(Sampling(kind="dpmpp_2m", n_steps=REFERENCE * max(evaluations), guidance=guidance))
+    limit = powered(own.model_copy(update={"kind": "dpmpp_2m", "n_steps": REFERENCE * max(evaluations)}))
     for kind in kinds:
         for most in evaluations:
-            told = Sampling(kind=kind, n_steps=(most + 1) // 2 if kind == "heun" else most, guidance=guidance)
+            n_steps = (most + 1) // 2 if kind == "heun" else most
+            told = own.model_copy(update={"kind": kind, "n_steps": n_steps})
             power = powered(told)
             spent = evaluated(sampler.sampling(told))
             print(f"evaluate: {kind} with {spent} evaluations", flush=True)
@@ -97,10 +98,10 @@ def evaluated(sampler: Sampler) -> int:
     return n_evaluations(method.steps()) * (2 if method.config.sampler.guidance != 1 else 1)
 
 
-def guidance_of(sampler: Sampler) -> float:
+def sampling_of(sampler: Sampler) -> Sampling:
     method = sampler._method
     assert isinstance(method, Diffusion)
-    return method.config.sampler.guidance
+    return method.config.sampler
 
 
 def mean_power(yardstick: Yardstick | CubeYardstick, fields: Maps) -> Array:

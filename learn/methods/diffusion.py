@@ -133,7 +133,10 @@ class Diffusion:
         return (self._weights(field) * miss.square()).mean(), wrong.square().mean()
 
     def _weights(self, field: Tensor) -> Tensor:
-        """Of pixels in the loss, 1 on average over a map: they hang on xt alone: the mean stays best."""
+        """Of the pixels of estimates (B, C, ...) in the loss, 1 on average over a map.
+
+        They depend on xt alone, through the estimate, so the best estimate stays the mean of what xt may be of.
+        """
         weights = 1 + self.config.bright * field.detach().square()
         return weights / weights.flatten(1).mean(1).reshape(-1, *(1,) * (field.ndim - 1))
 

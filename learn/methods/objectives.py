@@ -69,10 +69,13 @@ class LogNormal:
 def even_in_log(path: Path, n: int, ends: Ends, *, last: float = 1.0) -> Tensor:
     """`last`, then times even in ln(noise / signal) as if they had begun at the upper of `ends`, to the lower, then 0.
 
+    Where `last` has less noise than that end they begin there.
+
     The rarest fields and pixels, many standard deviations high, are decided where noise is many times the signal:
     times even in the angle have one step there (Lu et al. 2022, section 3.3, has even steps for the rate of the rest).
     """
-    low, high = ends
+    start = torch.tensor(last, dtype=torch.float64)
+    low, high = ends[0], min(ends[1], float(path.noise(start) / path.signal(start)))
     ratios = torch.linspace(math.log(high), math.log(low), n, dtype=torch.float64).exp()
     times = torch.cat((path.time_of(ratios), torch.zeros(1, dtype=torch.float64)))
     times[0] = last
