@@ -20,43 +20,17 @@ from ray.exceptions import RayError, RayTaskError
 from configs import Cutouts
 from learn.preview import write_preview
 from ray_jobs.cluster import connect
+from ray_jobs.holder import Holder, completed
 from ray_jobs.nodes import live_nodes
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Progress, exit_if_any_failed, last_line, spread
-from ray_jobs.threads import limit_threads
 from sim import halosets, paired
 from sim.memory import in_words
-from sim.paired import Outline, Paired
+from sim.paired import Outline
 from sim.samples import PartRecord, SimulationRecord
 
 AHEAD = 2
 """Shards that an actor has been asked for and has not made."""
-
-
-class Holder:
-    """An actor that holds one simulation in memory: the last it was asked about, loaded anew after a restart."""
-
-    def __init__(self, config: Cutouts) -> None:
-        limit_threads(1)
-        self.config = config
-        self._held: Paired | None = None
-        self._source = ""
-
-    def _simulation(self, name: str) -> Paired:
-        if self._held is None or self._held.name != name:
-            self._held = None  # two do not fit
-            self._source = paired.source_hash(name, self.config)
-            self._held = paired.load(name, self.config)
-        return self._held
-
-    def outline(self, name: str) -> tuple[Outline, str]:
-        """The simulation without its particles, and the hash of its source."""
-        return self._simulation(name).outline, self._source
-
-    def part(self, name: str, i: int) -> PartRecord:
-        """Make shard `i` of a simulation."""
-        simulation = self._simulation(name)
-        return halosets.part(simulation, i, self.config, self._source)
 
 
 @dataclass
@@ -126,14 +100,6 @@ def produce(config: Cutouts) -> None:
     exit_if_any_failed("produce", crew.failures)
     manifest = halosets.write_manifest(config, list(records.values()))
     print(f"produce: {manifest.words()}; a look at them: {write_preview(config.out)}", flush=True)
-
-
-def completed(name: str, config: Cutouts) -> SimulationRecord | None:
-    """As `halosets.completed`; what is damaged or missing is not complete, and is named when it is to be made."""
-    try:
-        return halosets.completed(name, config)
-    except (ValueError, OSError):
-        return None
 
 
 class Crew:

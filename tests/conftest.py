@@ -19,6 +19,14 @@ os.environ.update(
     MPLBACKEND="agg",
 )
 
+COMPILE = {"test_bind.py", "test_comm.py", "test_counts.py", "test_cutouts.py", "test_simulate.py"}
+"""Those of ray_jobs whose workers need the kernels of sim: each of them would compile what is not there yet."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two runs side by side, the one without Ray begins with sim, and its kernels are there when Ray needs them."""
+    items.sort(key=lambda item: item.path.name in COMPILE if "ray" in item.keywords else "sim" not in item.path.parts)
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
@@ -45,13 +53,24 @@ def cuda() -> str:
 
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
-    """A local Ray of 4 logical CPUs whose workers import this repository."""
+    """A local Ray of 4 logical CPUs whose workers import this repository.
+
+    They are told where its dashboard is: the cleaner of a nested Ray Train run asks it whether that run still lives,
+    and without an address asks whichever Ray it finds on this machine, of which there may be two.
+    """
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    environment = {"PYTHONPATH": str(REPOSITORY), "WANDB_MODE": "disabled"}
+    from ray_jobs.cluster import LOOPBACK, free_port
+
+    port = free_port()
+    environment = {
+        "PYTHONPATH": str(REPOSITORY),
+        "WANDB_MODE": "disabled",
+        "RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{port}",
+    }
     ray.init(
         address="local",
         num_cpus=4,
-        include_dashboard=False,
+        dashboard_port=port,
         log_to_driver=False,
         runtime_env={"env_vars": environment},
     )

@@ -82,7 +82,7 @@ def kill_a_holder(out: Path, killed: list[int]) -> None:
 def test_an_actor_killed_in_the_middle_changes_nothing(
     suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, killed = config(suite, tmp_path / "actors", n_rotations=100), list[int]()
+    asked, killed = config(suite, tmp_path / "actors", n_rotations=40), list[int]()
     killer = threading.Thread(target=kill_a_holder, args=(asked.out, killed), daemon=True)
     killer.start()
     cutouts.produce(asked)
