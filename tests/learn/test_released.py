@@ -1,4 +1,4 @@
-"""The painter that is shipped: whole, small, and a painter."""
+"""The models that are shipped: whole, small, and what their cards say they are."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from learn import release
 from learn.predict import Predictor
+from learn.sampler import Sampler, seeds_of
 
 MAX_BYTES = 10e6
+N_SAMPLES = 12
 
 
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    return Path(release.__file__).parent / "released" / "painter"
+RELEASED = Path(release.__file__).parent / "released"
 
 
-def test_it_is_whole_and_fits_into_ten_megabytes(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
+def test_it_is_whole_and_fits_into_ten_megabytes(name: str, tmp_path: Path) -> None:
+    folder = RELEASED / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < MAX_BYTES
     release.import_(folder, tmp_path / "imported", max_bytes=int(MAX_BYTES))
 
@@ -38,10 +40,10 @@ def halos() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return map.astype(np.float32), np.hypot(x[:, None], x[None, :])
 
 
-def test_a_halo_loses_gas_and_holds_stars(folder: Path) -> None:
+def test_a_halo_loses_gas_and_holds_stars() -> None:
     """The mass is kept; gas has near the cosmic share, but less in the halo, where the stars are."""
     map, distance = halos()
-    painter = Predictor.load(folder)
+    painter = Predictor.load(RELEASED / "painter")
     total, gas, stars = painter(map[None])[0].astype(float)
     cosmic = painter.params_from({})[1] / painter.params_from({})[0]
     np.testing.assert_allclose(total.mean(), map.mean(dtype=float), rtol=1e-5)
@@ -50,3 +52,29 @@ def test_a_halo_loses_gas_and_holds_stars(folder: Path) -> None:
     assert gas[core].sum() / total[core].sum() < 0.85 * cosmic
     assert stars[core].mean() > 10 * stars[distance > 4].mean()
     assert 0.6 < (stars == 0).mean() < 0.95
+
+
+def test_fields_have_their_density_no_border_and_more_structure_with_sigma8() -> None:
+    """12 samples a value of sigma8, of the same seeds: power grows as its square or more, and the box wraps around."""
+    sampler = Sampler.load(RELEASED / "fields")
+    dim, bright = (
+        sampler(seeds_of(3, range(N_SAMPLES)), params=sampler_params(0.3, sigma8))[:, 0] for sigma8 in (0.7, 0.95)
+    )
+    expected = 0.3 * 2.775e11 * sampler.meta.depth
+    np.testing.assert_allclose([dim.mean(), bright.mean()], expected, rtol=0.06)
+    logs = np.log1p(np.concatenate([dim, bright]) / expected)
+    inside = np.abs(np.diff(logs, axis=1)).mean()
+    assert abs(np.abs(logs[:, 0] - logs[:, -1]).mean() / inside - 1) < 0.1
+    low, high = (large_scale_power(maps) for maps in (dim, bright))
+    assert 1.4 < high / low < 2.4  # (0.95 / 0.7)^2 = 1.84
+
+
+def sampler_params(omega_m: float, sigma8: float) -> NDArray[np.float32]:
+    return np.tile(np.float32([omega_m, sigma8]), (N_SAMPLES, 1))
+
+
+def large_scale_power(maps: NDArray[np.float32]) -> float:
+    """Mean of the modes of the contrast whose index is 1 to 4, of maps (n, P, P)."""
+    modes = np.fft.rfft2(maps / maps.mean(axis=(1, 2), keepdims=True))
+    index = np.hypot(*np.meshgrid(np.fft.fftfreq(64, 1 / 64), np.arange(33), indexing="ij"))
+    return float((np.abs(modes[:, (index >= 1) & (index <= 4)]) ** 2).mean())
