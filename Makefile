@@ -6,12 +6,13 @@ BIN := .venv/bin
 JOB ?= ray_jobs.train configs/train/painter.yaml
 DATA ?=
 BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+pytest = @set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(2) | sed -u 's/^/$(1) | /'
 export RAY_USAGE_STATS_ENABLED := 0
 export DARKGLASS_HOME ?= $(CURDIR)
 export DARKGLASS_COMMIT ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format typecheck bench cluster submit serve clean lock
+.PHONY: help setup demo test test-ray test-alone test-main lint format typecheck bench cluster submit serve clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -19,13 +20,22 @@ help: ## list the targets
 setup: .venv/installed-$(TORCH) ## install everything, pinned, into .venv
 
 .venv/installed-$(TORCH): requirements.lock
-	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --retries 1 --extra-index-url https://download.pytorch.org/whl/$(TORCH) "$$(grep ^torch== $<)" && $(BIN)/pip install -q -r $< && rm -f .venv/installed-* && touch $@
+	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --no-compile --retries 1 --extra-index-url https://download.pytorch.org/whl/$(TORCH) "$$(grep ^torch== $<)" && $(BIN)/pip install -q --no-compile -r $< && rm -f .venv/installed-* && touch $@
 
 demo: setup ## the main job: simulate, pair, train, judge, serve, paint, report
 	$(BIN)/python -m ray_jobs.demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## every test, on two cores: those that start Ray on one, the others and the main job on the other
-	@log=$$(mktemp); $(BIN)/python -m pytest -m ray --ignore tests/test_pipeline.py > $$log 2>&1 & ray=$$!; $(BIN)/python -m pytest -m "not ray"; alone=$$?; $(BIN)/python -m pytest tests/test_pipeline.py; main=$$?; wait $$ray; beside=$$?; cat $$log; rm -f $$log; exit $$((alone || main || beside))
+test: setup ## every test: two of three runs side by side, on two cores
+	@$(MAKE) --no-print-directory -k -j2 test-ray test-alone test-main
+
+test-ray: # those that start Ray
+	$(call pytest,ray,-m ray --ignore tests/test_pipeline.py)
+
+test-alone: # those that do not
+	$(call pytest,alone,-m "not ray")
+
+test-main: # the main job, small
+	$(call pytest,main,tests/test_pipeline.py)
 
 lint: setup ## style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
