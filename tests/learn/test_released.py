@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from learn import release
+from learn.halo_painter import HaloPainter
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of
 
@@ -78,3 +79,18 @@ def large_scale_power(maps: NDArray[np.float32]) -> float:
     modes = np.fft.rfft2(maps / maps.mean(axis=(1, 2), keepdims=True))
     index = np.hypot(*np.meshgrid(np.fft.fftfreq(64, 1 / 64), np.arange(33), indexing="ij"))
     return float((np.abs(modes[:, (index >= 1) & (index <= 4)]) ** 2).mean())
+
+
+def test_halos_are_where_the_matter_is_and_light_ones_are_the_most() -> None:
+    """A sea with 60 lumps of 8 to 40 times the mean: a halo in nearly every lump, hardly one elsewhere."""
+    rng, density = np.random.default_rng(5), np.full((40, 40, 40), 0.5, np.float32)
+    lumps = tuple(rng.integers(40, size=(3, 60)))
+    density[lumps] = rng.uniform(8, 40, 60)
+    painter = HaloPainter.load(RELEASED / "counts")
+    counts = painter(density, cell_size=painter.meta.pixel_size, seed=2)
+    assert counts.shape == (4, 40, 40, 40)
+    total = counts.sum(axis=0)
+    assert 30 < total[lumps].sum() < 180
+    assert total.sum() - total[lumps].sum() < 0.01 * total.size
+    assert np.array_equal(counts, painter(density, cell_size=painter.meta.pixel_size, seed=2))
+    assert not np.array_equal(counts, painter(density, cell_size=painter.meta.pixel_size, seed=3))
