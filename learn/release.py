@@ -26,6 +26,7 @@ from learn.checkpoint import META, WEIGHTS, Meta, Nets, sha256
 from learn.counts.card import halo_card
 from learn.generator_card import generator_card
 from learn.halo_painter import HaloPainter
+from learn.halos.card import baryon_card, is_of_halos
 from learn.methods import METHODS
 from learn.model import Model
 from learn.predict import Predictor
@@ -99,11 +100,13 @@ def model_of(meta: Meta) -> type[Model]:
 
 
 def described(meta: Meta, n_weights: int, evaluation: Mapping[str, Any] | None, has_program: bool, note: str) -> str:
-    """The card of a painter, of a generator or of a model that counts halos."""
+    """The card of a painter, of a generator, of a model of halo baryons or of one that counts halos."""
     if isinstance(meta.config.method, Painting):
         return card(meta, n_weights=n_weights, evaluation=evaluation, has_program=has_program, note=note)
     if isinstance(meta.config.method, HaloPainting):
         return halo_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
+    if is_of_halos(meta):
+        return baryon_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
     return generator_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
 
 

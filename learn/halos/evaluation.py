@@ -178,6 +178,7 @@ def metrics(bench: Bench, source: HaloSource, judged: Judged) -> dict[str, Any]:
             "where": str(bench.config.checkpoint),
             "step": meta.step,
             "commit": meta.commit,
+            "weights_sha256": meta.weights_sha256,
             "method": json.loads(meta.config.method.model_dump_json()),
             "n_parameters": model.n_parameters,
             "n_evaluations": model.n_evaluations,

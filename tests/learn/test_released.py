@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from learn import release
 from learn.halo_painter import HaloPainter
+from learn.halos.trained import HaloSampler
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of
 
@@ -94,3 +95,34 @@ def test_halos_are_where_the_matter_is_and_light_ones_are_the_most() -> None:
     assert total.sum() - total[lumps].sum() < 0.01 * total.size
     assert np.array_equal(counts, painter(density, cell_size=painter.meta.pixel_size, seed=2))
     assert not np.array_equal(counts, painter(density, cell_size=painter.meta.pixel_size, seed=3))
+
+
+def test_baryons_of_a_cluster_are_gas_blown_outwards_and_stars_in_the_middle() -> None:
+    """3e13 Msun/h in a noisy sea, drawn once."""
+    sampler = HaloSampler.load(RELEASED / "halos")
+    condition, wider, distance = cluster(sampler.meta.pixel_size, sampler.meta.depth)
+    params = np.array(sampler.meta.param_defaults[: len(sampler.frame.param_names)])
+    dark, gas, stars = sampler.sample(condition, wider, params, 3e13, seed=3, n=1)[0].astype(float)
+    total, middle = dark + gas + stars, distance < 0.3
+    defaults = dict(zip(sampler.frame.param_names, params, strict=True))
+    cosmic = defaults["omega_b"] / defaults["omega_m"]
+    assert min(dark.min(), gas.min(), stars.min()) >= 0
+    np.testing.assert_allclose(gas.sum() / total.sum(), cosmic, rtol=0.15)
+    assert gas[middle].sum() / total[middle].sum() < 0.6 * cosmic
+    assert stars[middle].sum() > 0.6 * stars.sum() > 0
+    assert (stars == 0).mean() > 0.9
+
+
+def cluster(pixel_size: float, depth: float) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Masses a fine pixel around a lump, those of windows 2, 4 and 8 times as wide, and distances from it [Mpc/h]."""
+    rng, n = np.random.default_rng(2), 128
+    x = (np.arange(n) - (n - 1) / 2) * pixel_size
+    distance = np.hypot(x[:, None], x[None, :])
+    sea = 0.3 * 2.775e11 * depth * pixel_size**2
+    lump = np.where(distance < 1.5, 1 / ((distance + 0.05) * (distance + 0.3) ** 2), 0)
+    near = sea * rng.lognormal(-0.8, 0.75, (n, n)) + 3e13 * lump / lump[distance < 0.6].sum()
+    wider = [sea * rng.lognormal(-0.7, 0.5, (n, n)) for _ in (2, 4, 8)]
+    for window, factor in zip(wider, (2, 4, 8), strict=True):
+        inner = slice((n - n // factor) // 2, (n + n // factor) // 2)
+        window[inner, inner] = near.reshape(n // factor, factor, n // factor, factor).mean(axis=(1, 3))
+    return near.astype(np.float32), np.float32(wider), distance

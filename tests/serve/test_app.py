@@ -235,7 +235,13 @@ def test_another_family_exits_with_2_in_one_line(repository: Path, field_checkpo
 def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, field_checkpoint: Path) -> None:
     """Of a service without a painter."""
     port = free_port()
-    arguments = ["checkpoint=null", f"generate.checkpoint={field_checkpoint}", "counts=null", f"port={port}"]
+    arguments = [
+        "checkpoint=null",
+        f"generate.checkpoint={field_checkpoint}",
+        f"port={port}",
+        "halos=null",
+        "counts=null",
+    ]
     arguments = ["configs/serve.yaml", *arguments]
     command = [sys.executable, "-m", "serve", "run", *arguments]
     process = subprocess.Popen(command, cwd=repository, start_new_session=True, stdout=subprocess.PIPE, text=True)
