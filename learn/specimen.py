@@ -60,6 +60,7 @@ def counted(config: Train, folder: Path) -> Figure:
     batch = source.read([0])
     source.close()
     painter = HaloPainter.load(folder)
-    halos = painter(batch.inputs[0, 0].numpy(), batch.params[0].numpy())
+    density, truth = batch.inputs[0, 0].numpy(), batch.targets[0].numpy()
+    halos = {"painted halos": painter(density, batch.params[0].numpy()), "true halos": truth}
     title = f"{next(iter(source.simulations))}, step {painter.meta.step}"
-    return boxes_figure(batch.inputs[0, 0].numpy(), halos, batch.targets[0].numpy(), source.about.box_size, title=title)
+    return boxes_figure(density, halos, source.about.pixel_size, title=title)

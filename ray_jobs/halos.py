@@ -27,6 +27,7 @@ def paint_halos(config: PaintHalos) -> None:
     n_made = len(missing) - len(failures)
     write_step(config.out, step="halos", seconds=progress.seconds, n_items=n_made, item="draw", config=config)
     exit_if_any_failed("halos", failures)
+    print(f"halos: the draws are in {config.out}; a look at them: {paint.picture(config)}", flush=True)
 
 
 if __name__ == "__main__":

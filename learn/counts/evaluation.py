@@ -226,7 +226,9 @@ def pictures(judged: Sequence[Judged]) -> dict[str, tuple[str, bytes]]:
     for i, one in enumerate(judged):
         of = f"{i}_{''.join(c if c.isalnum() else '_' for c in one.name)}"
         titles = (f"Spectra, {one.name}", f"Counts in cells and bispectrum, {one.name}", f"A box, {one.name}")
-        box = boxes_figure(*one.sample, one.about.box_size, title=f"{one.name}, {one.simulations[0]}")
+        density, painted, truth = one.sample
+        halos = {"painted halos": painted, "true halos": truth}
+        box = boxes_figure(density, halos, one.about.pixel_size, title=f"{one.name}, {one.simulations[0]}")
         drawn_figures = (
             spectra_figure(one.curves, title=titles[0]),
             shapes_figure(one.curves, title=titles[1]),

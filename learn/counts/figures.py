@@ -88,24 +88,22 @@ def mass_function_figure(found: Mapping[str, Curves], *, title: str) -> Figure:
     return figure
 
 
-def boxes_figure(density: NDArray, painted: NDArray, truth: NDArray, box_size: float, *, title: str) -> Figure:
-    """A slab of a box: density (N, N, N), painted and true halos (C, N, N, N) of all bins on one scale."""
+def boxes_figure(density: NDArray, halos: Mapping[str, NDArray], cell_size: float, *, title: str) -> Figure:
+    """A slab of a box: density (D, H, W), then halos (C, D, H, W) of all bins by what they are, on one scale."""
     depth = max(1, len(density) // 8)
-    slabs = [density[:depth].mean(axis=0), *(halos.sum(axis=0)[:depth].sum(axis=0) for halos in (painted, truth))]
-    top = max(float(slab.max()) for slab in slabs[1:]) or 1.0
-    extent = (0, box_size, 0, box_size)
+    slabs = {name: of_bins.sum(axis=0)[:depth].sum(axis=0) for name, of_bins in halos.items()}
+    top = max(float(slab.max()) for slab in slabs.values()) or 1.0
+    images = {"density, log₁₀": np.log10(np.maximum(density[:depth].mean(axis=0), 1e-2))} | slabs
+    extent = (0, density.shape[1] * cell_size, 0, density.shape[2] * cell_size)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11.5, 4.2), layout="constrained")
-        line = figure.subplots(1, 3)
-        names = ("density, log₁₀", "painted halos", "true halos")
-        images = [np.log10(np.maximum(slabs[0], 1e-2)), *slabs[1:]]
-        for i, (axes, image, name) in enumerate(zip(line, images, names, strict=True)):
+        figure = Figure(figsize=(3.83 * len(images), 4.2), layout="constrained")
+        line = figure.subplots(1, len(images))
+        for i, (axes, (name, image)) in enumerate(zip(line, images.items(), strict=True)):
             scale: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": top} if i else {"cmap": "magma"}
             drawn = axes.imshow(image.T, origin="lower", extent=extent, interpolation="none", **scale)
             axes.set(title=name, xlabel="y [Mpc/h]", ylabel="z [Mpc/h]" if not i else "")
             figure.colorbar(drawn, ax=axes, shrink=0.8)
-        deep = depth * box_size / len(density)
-        figure.suptitle(f"{title}: a slab {deep:.3g} Mpc/h deep", fontsize=10)
+        figure.suptitle(f"{title}: a slab {depth * cell_size:.3g} Mpc/h deep", fontsize=10)
     return figure
 
 

@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from configs import FoundHalos, PaintHalos, provenance
 from configs.counting import MAX_CELLS
 from configs.files import replacing
+from learn.counts.figures import boxes_figure
 from learn.halo_painter import HaloPainter, Halos
+from learn.portfolio import png
 from sim import sides, snapshot
 from sim.count_grids import RECORD, density_in, density_of, n_cells_of
 
 Density = NDArray[np.float32]
-DENSITY, ABOUT = "density.npy", "paint.json"
+DENSITY, ABOUT, PICTURE = "density.npy", "paint.json", "halos.png"
+SHOWN = 2
+"""Draws in the picture."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,23 @@ class Given:
 
 
 def paint(config: PaintHalos) -> Iterator[Path]:
-    """Write every draw that is not there, one after the other, and what they are; yields the files of all."""
+    """Write every draw that is not there, one after the other, what they are and a picture; yields the files of all."""
     begin(config)
     for i in range(config.n_draws):
         path = draw_path(config, i)
         yield path if path.is_file() else paint_one(i, config)
+    picture(config)
+
+
+def picture(config: PaintHalos) -> Path:
+    """Write a slab of the density and of the first draws, to look at."""
+    about = json.loads((config.out / ABOUT).read_text())
+    halos = {f"halos, draw {i}": np.load(draw_path(config, i)) for i in range(min(SHOWN, config.n_draws))}
+    figure = boxes_figure(np.load(config.out / DENSITY), halos, about["cell_size"], title=about["source"])
+    path = config.out / PICTURE
+    with replacing(path) as temporary:
+        temporary.write_bytes(png(figure))
+    return path
 
 
 def begin(config: PaintHalos) -> None:

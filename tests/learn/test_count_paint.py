@@ -32,6 +32,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_draws_are_the_painters_and_kept(config: PaintHalos) -> None:
     paths = list(paint.paint(config))
+    assert (config.out / paint.PICTURE).read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in paths] == [f"halos_{i:06d}.npy" for i in range(3)]
     density = np.load(config.out / "density.npy")
     np.testing.assert_allclose(density, toy_grids(2).density, rtol=1e-6)
