@@ -7,6 +7,7 @@ JOB ?= ray_jobs.train configs/train/painter.yaml
 DATA ?=
 BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 pytest = @set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(2) | sed -u 's/^/$(1) | /'
+unexport PYTHONDONTWRITEBYTECODE
 export RAY_USAGE_STATS_ENABLED := 0
 export DARKGLASS_HOME ?= $(CURDIR)
 export DARKGLASS_COMMIT ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
@@ -20,7 +21,7 @@ help: ## list the targets
 setup: .venv/installed-$(TORCH) ## install everything, pinned, into .venv
 
 .venv/installed-$(TORCH): requirements.lock
-	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --no-compile --retries 1 --extra-index-url https://download.pytorch.org/whl/$(TORCH) "$$(grep ^torch== $<)" && $(BIN)/pip install -q --no-compile -r $< && rm -f .venv/installed-* && touch $@
+	$(PYTHON) -m venv .venv && $(BIN)/pip install -q --no-compile --retries 1 --extra-index-url https://download.pytorch.org/whl/$(TORCH) "$$(grep ^torch== $<)" && $(BIN)/pip install -q --no-compile -r $< && { $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true; } && rm -f .venv/installed-* && touch $@
 
 demo: setup ## the main job: simulate, pair, train, judge, serve, paint, report
 	$(BIN)/python -m ray_jobs.demo $(if $(DATA),--data "$(DATA)")
