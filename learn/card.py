@@ -205,6 +205,12 @@ def own_evaluation(meta: Meta, evaluation: Mapping[str, Any]) -> None:
         raise ValueError(f"evaluation: expected that of the checkpoint of {own}, got {subject}")
 
 
+def goals_told(goals: Sequence[Mapping[str, Any]]) -> str:
+    """A line a goal: what it is, what was found, whether that reaches it."""
+    answers = {True: "reached", False: "missed", None: "cannot tell"}
+    return "\n".join(f"- {goal['text']}: {goal['found']}, {answers[goal['is_reached']]}" for goal in goals)
+
+
 def one_channel(rows: Sequence[Row]) -> str:
     """A row a method, a column a printed score."""
     head = (str(rows[0]["channel"]), *(score.heading.replace("|", "\\|") for score in PRINTED))

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from configs import Diffusion
-from learn.card import own_evaluation, parameters, table
+from learn.card import goals_told, own_evaluation, parameters, table
 from learn.checkpoint import Meta
 from learn.fields.scores import SCORES
 
@@ -121,6 +121,6 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
         f"with {evaluation['subject']['n_evaluations']} network evaluations a sample and standard errors over "
         "simulations:"
     )
-    answers = {True: "reached", False: "missed", None: "cannot tell"}
-    goals = [f"- {goal['text']}: {goal['found']}, {answers[goal['is_reached']]}" for goal in evaluation["goals"]]
-    return "\n\n".join([title, table(("", *(score.heading for score in chosen)), scores), "\n".join(goals)])
+    return "\n\n".join(
+        [title, table(("", *(score.heading for score in chosen)), scores), goals_told(evaluation["goals"])]
+    )

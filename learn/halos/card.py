@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from configs import Diffusion
-from learn.card import own_evaluation, parameters, table
+from learn.card import goals_told, own_evaluation, parameters, table
 from learn.checkpoint import Meta
 from learn.halos.page import cells
 from learn.halos.scores import SCORES
@@ -122,6 +122,4 @@ def judged(meta: Meta, evaluation: Mapping[str, Any]) -> str:
         table((channel, *heads), ((method, *shown) for method, shown in cells(evaluation["rows"], channel)))
         for channel in evaluation["channels"]
     ]
-    answers = {True: "reached", False: "missed", None: "cannot tell"}
-    goals = [f"- {goal['text']}: {goal['found']}, {answers[goal['is_reached']]}" for goal in evaluation["goals"]]
-    return "\n\n".join([title, *tables, "\n".join(goals)])
+    return "\n\n".join([title, *tables, goals_told(evaluation["goals"])])
