@@ -103,6 +103,14 @@ class HaloPainter(Model):
         return box
 
 
+def over_mean(values: NDArray, where: str) -> NDArray[np.float32]:
+    """A density of any unit over its mean; ValueError names `where` that is no number above 0."""
+    mean = values.mean(dtype=np.float64)
+    if not (np.isfinite(mean) and mean > 0):
+        raise ValueError(f"{where}: expected a finite density above 0 in the mean, got {mean}")
+    return np.asarray(values / mean, np.float32)
+
+
 def min_side(meta: Meta) -> int:
     """Fewest cells along a side: what a model sees around a cell to one side."""
     return max(1, meta.config.inception.margin)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,17 @@ from configs import Baryons, Box, CataloguedBox, CataloguedHalos, Counts, FoundH
 from configs.counting import MAX_CELLS
 from sim import catalogs, nbody, sides, snapshot
 from sim.cosmology import particle_mass
+from sim.count_shards import Density, Grids, Integers
 from sim.halos import Catalog
 from sim.mesh import paint
 from sim.shards import file_hash
 
-PARAM_NAMES = ("omega_m", "sigma8", "redshift")
 MAX_COUNT = 2**16 - 1
 RECORD = "box.json"
 _WHOLE = 1e-6
 """Of a box, what its cells may leave over."""
 
 Positions = NDArray[np.floating]
-Density = NDArray[np.float32]
-Integers = NDArray[np.uint16]
-
-
-@dataclass(frozen=True)
-class Grids:
-    """density (N, N, N) in units of its mean, counts (C, N, N, N) of halos, params in the order of PARAM_NAMES."""
-
-    density: Density
-    counts: Integers
-    params: tuple[float, ...]
-    box_size: float
 
 
 def names(config: Counts) -> list[str]:

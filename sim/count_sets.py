@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from configs import Counts, provenance
 from configs.files import replacing
-from sim.count_grids import PARAM_NAMES, grids, names, source_hash
+from sim.count_grids import grids, names, source_hash
 from sim.count_shards import (
     COUNT_UNIT,
     FORMAT,
+    PARAM_NAMES,
     PRODUCT,
     UNIT,
     Entry,

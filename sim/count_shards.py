@@ -16,10 +16,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from configs import Frozen
 from configs.files import replacing
-from sim.count_grids import PARAM_NAMES, Grids
 from sim.shards import opened, read_model, refuse_altered
 
 FORMAT = 1
@@ -27,6 +27,20 @@ PRODUCT = "counts"
 UNIT = "mean density"
 COUNT_UNIT = "halos a cell"
 INPUT_CHANNELS = ("density",)
+PARAM_NAMES = ("omega_m", "sigma8", "redshift")
+
+Density = NDArray[np.float32]
+Integers = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Grids:
+    """density (N, N, N) in units of its mean, counts (C, N, N, N) of halos, params in the order of PARAM_NAMES."""
+
+    density: Density
+    counts: Integers
+    params: tuple[float, ...]
+    box_size: float
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from configs import CountShards, HaloCutouts, Inception, Train, UNet
 from learn.data import About, Batch
 from learn.sources.cutout import MASS, Window
 from sim import count_shards
-from sim.count_grids import PARAM_NAMES
+from sim.count_shards import PARAM_NAMES
 
 NET = UNet(width=4, n_levels=2, n_embedding=8)
 N_STEPS = 3

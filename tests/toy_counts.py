@@ -15,7 +15,7 @@ from learn.methods import METHODS, Counts, Wgan
 from learn.normalize import Normalizer
 from learn.sources import open_source
 from sim import count_shards
-from sim.count_grids import PARAM_NAMES, Grids
+from sim.count_shards import PARAM_NAMES, Grids
 from sim.shards import file_hash
 
 BOX_SIZE, N_CELLS = 48.0, 12

@@ -17,7 +17,7 @@ from configs import FoundHalos, PaintHalos, provenance
 from configs.counting import MAX_CELLS
 from configs.files import replacing
 from learn.counts.figures import boxes_figure
-from learn.halo_painter import HaloPainter, Halos
+from learn.halo_painter import HaloPainter, Halos, over_mean
 from learn.portfolio import png
 from sim import sides, snapshot
 from sim.count_grids import RECORD, density_in, density_of, n_cells_of
@@ -112,14 +112,6 @@ def read_density(path: Path) -> Density:
     if values.ndim != 3 or values.dtype.kind not in "fiu" or max(values.shape) > MAX_CELLS:
         raise ValueError(f"{path}: expected numbers (D, H, W) of at most {MAX_CELLS} cells, got {values.shape}")
     return over_mean(values, str(path))
-
-
-def over_mean(values: NDArray, where: str) -> Density:
-    """A density of any unit over its mean; ValueError names `where` that is no number above 0."""
-    mean = values.mean(dtype=np.float64)
-    if not (np.isfinite(mean) and mean > 0):
-        raise ValueError(f"{where}: expected a finite density above 0 in the mean, got {mean}")
-    return np.asarray(values / mean, np.float32)
 
 
 def params_of(config: PaintHalos, painter: HaloPainter, given: Given) -> NDArray[np.float32]:

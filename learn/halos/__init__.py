@@ -6,7 +6,7 @@ from configs import Profile, Trained
 from learn.halos.profile import MeanProfile
 from learn.halos.sampler import Frame, Sampler
 from learn.halos.trained import HaloSampler, identity
-from learn.sources import HaloSource
+from learn.sources.halos import HaloSource
 
 
 def open_sampler(config: Trained | Profile) -> Sampler:

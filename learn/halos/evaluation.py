@@ -24,8 +24,8 @@ from learn.halos.boxes import JudgedBox
 from learn.halos.measures import CHANNELS, QUANTITIES, Measures, Ruler, places, with_total
 from learn.halos.scores import BASELINE, MODEL, MODEL_MEAN, THEIRS, by_mass, goals, rows
 from learn.portfolio import png
-from learn.sources import HaloSource
 from learn.sources.cutout import MASS
+from learn.sources.halos import HaloSource
 from sim.halo_list import PeriodicBox, sphere_radius
 from sim.samples import read_manifest
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from configs import Profile
 from learn.data import Source
 from learn.halos.sampler import Frame, Maps
-from learn.sources import HaloSource
 from learn.sources.cutout import MASS
+from learn.sources.halos import HaloSource
 from sim.halo_list import PeriodicBox, sphere_radius
 
 Array = NDArray[np.float64]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 POISSON = 1e-7
@@ -58,6 +57,8 @@ def log_likelihood(counts: Tensor, mean: Tensor, dispersion: Tensor | None = Non
 
 def quantiles(uniforms: Array, mean: Array, dispersion: Array | None = None) -> Array:
     """The least count whose cumulative probability reaches each of `uniforms` in [0, 1), shapes alike; nan of nan."""
+    from scipy import stats  # most processes that import this draw nothing, and it takes longer than torch's half
+
     found = np.where(np.isnan(mean), np.nan, 0.0)
     alpha = np.zeros_like(mean) if dispersion is None else dispersion
     is_poisson = alpha <= POISSON

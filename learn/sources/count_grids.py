@@ -15,8 +15,7 @@ from configs import CountGrids
 from configs.counting import MAX_CELLS
 from learn.data import About, Split
 from learn.sources.patches import Cube, PatchSource
-from sim.count_grids import PARAM_NAMES
-from sim.count_shards import COUNT_UNIT, INPUT_CHANNELS, UNIT
+from sim.count_shards import COUNT_UNIT, INPUT_CHANNELS, PARAM_NAMES, UNIT
 from sim.splits import split as parted
 
 PARTICLES, HALOS = "_particle_counts.npy", "_halo_counts.npy"

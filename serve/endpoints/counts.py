@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs import ServeCounts
-from learn.counts.paint import over_mean
-from learn.halo_painter import HaloPainter, Halos, min_side
+from learn.halo_painter import HaloPainter, Halos, min_side, over_mean
 from learn.model import FarError
 from serve.endpoints.endpoint import Route, about, device_of
 from serve.form import Floats, Form

@@ -11,7 +11,7 @@ import torch
 
 from configs import PairShards
 from learn.data import Batch, InOrder, Shuffled, Split, moved_at_random, position
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 from sim.shards import read_manifest, read_shard
 
 NAMES = ("inputs", "targets", "params", "seeds")

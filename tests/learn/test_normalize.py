@@ -10,7 +10,7 @@ import torch
 from configs import Diffusion, PairShards
 from learn.data import Batch, InOrder
 from learn.normalize import LinearScale, LogScale, Moments, Normalizer, fit_log_scale
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 
 SCALE = LogScale(x0=(1e12, 3e10), mean=(0.3, 0.1), std=(0.2, 0.05))
 

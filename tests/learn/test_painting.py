@@ -15,7 +15,7 @@ from learn.data import Batch, InOrder
 from learn.methods import METHODS, Method, Regression
 from learn.methods.painting import NET, Painter, occupied
 from learn.normalize import Normalizer
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 
 PAINTERS = ("regression", "stochastic")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from configs import Optimizer, PairShards, Stochastic, Train
 from learn.checkpoint import META
 from learn.predict import Predictor
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 from learn.train import fit
 
 

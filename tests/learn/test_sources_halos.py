@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from configs import HaloCutouts, VdmBind
 from learn.data import Batch
-from learn.sources import HaloSource, VdmBindSource
+from learn.sources.halos import HaloSource
+from learn.sources.vdm_bind import VdmBindSource
 from sim.parameter_table import own_name
 from sim.samples import read_manifest, read_shard
 from sim.units import RHO_CRITICAL

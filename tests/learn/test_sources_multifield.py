@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from configs import Multifield
-from learn.sources import MultifieldSource
-from learn.sources.multifield import read_table
+from learn.sources.multifield import MultifieldSource, read_table
 
 N_SIMS, N_MAPS, N_PIXELS = 5, 3, 16
 

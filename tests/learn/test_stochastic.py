@@ -18,7 +18,7 @@ from learn.methods.stochastic import score
 from learn.normalize import Normalizer
 from learn.predict import Predictor
 from learn.prepare import Local
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 from learn.train import Run, fit
 
 

@@ -25,7 +25,7 @@ from learn.methods.painting import NET
 from learn.normalize import Normalizer
 from learn.prepare import Autocast, Local
 from learn.schedule import ema_decay, learning_rate
-from learn.sources import ShardSource
+from learn.sources.shards import ShardSource
 from learn.track import METRICS, Tracker, tracked
 from learn.train import Run, adamw, fit, is_complete
 

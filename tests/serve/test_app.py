@@ -28,8 +28,7 @@ with warnings.catch_warnings(action="ignore"):  # Ray Serve's own models are wri
     from ray import serve as ray_serve
 
 from configs import ConfigError, Serve, ServeCounts, ServeSamples
-from learn.counts.paint import over_mean
-from learn.halo_painter import HaloPainter
+from learn.halo_painter import HaloPainter, over_mean
 from learn.halos import HaloSampler
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of

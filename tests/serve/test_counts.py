@@ -17,8 +17,7 @@ from toy_counts import toy_grids
 
 from benchmarks.service.plain import application, listening
 from configs import Serve, ServeCounts
-from learn.counts.paint import over_mean
-from learn.halo_painter import HaloPainter
+from learn.halo_painter import HaloPainter, over_mean
 from learn.model import FarError
 from serve.desk import Desk
 from serve.endpoints import described
