@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from ray_jobs.demo import STEPS, submit
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
+COMMIT = "test"
 BOXES = ["n_boxes=4", "box.n_particles=32", "box.mesh_factor=1", "box.n_steps=8", "out=boxes"]
 PAIRS = ["simulations=boxes", "out=pairs", "n_pixels=32", "min_particles=20", "split=[0.5, 0.25, 0.25]"]
 OVERRIDES = {
@@ -70,9 +71,10 @@ TRAIN = """
 from configs import Train, load
 from ray_jobs.train import train
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-if kills:
-    kill_later(b"ray::RayTrainWorker", home / "painter" / "checkpoints" / "step_000004")
-train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), f"n_workers={n_workers}"]))
+for name, n in {"alone": 1, "two": 2, "killed": 2}.items():
+    if name == "killed":
+        kill_later(b"ray::RayTrainWorker", home / name / "checkpoints" / "step_000004")
+    train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), f"out={name}", f"n_workers={n}"]))
 """
 
 ELASTIC = """
@@ -85,13 +87,13 @@ second = cluster.add_node(num_cpus=1)
 ray.init(address=cluster.address)
 
 def lose_a_node():
-    while not (home / "painter" / "checkpoints" / "step_000004").exists():
+    while not (home / "elastic" / "checkpoints" / "step_000004").exists():
         time.sleep(0.005)
     cluster.remove_node(second, allow_graceful=False)
     print("lost one node", flush=True)
 
 threading.Thread(target=lose_a_node, daemon=True).start()
-train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), "n_workers=[1,2]"]))
+train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), "out=elastic", "n_workers=[1,2]"]))
 ray.shutdown()
 cluster.shutdown()
 """
@@ -99,7 +101,7 @@ cluster.shutdown()
 
 def run_script(script: str, repository: Path, home: Path, n_workers: int, *overrides: list[str], kill: bool) -> str:
     arguments = [str(n_workers), "kill" if kill else "-", *(" ".join(o).replace(", ", ",") for o in overrides)]
-    settings = {"DARKGLASS_HOME": str(home), "DARKGLASS_COMMIT": "test", "PYTHONPATH": str(repository)}
+    settings = {"DARKGLASS_HOME": str(home), "DARKGLASS_COMMIT": COMMIT, "PYTHONPATH": str(repository)}
     done = subprocess.run(
         [sys.executable, "-c", KILL_ONE + script, *arguments],
         cwd=repository,
@@ -118,25 +120,21 @@ def run_ensemble(repository: Path, home: Path, n_workers: int, *, kill: bool = F
     return run_script(ENSEMBLE, repository, home, n_workers, BOXES, PAIRS, kill=kill)
 
 
-SHORT = ["out=painter", "n_steps=20", "validate_every=4", "batch_size=4", "net.width=4"]
-
-
-def run_training(repository: Path, home: Path, pairs: Path, n_workers: int, *, kill: bool = False) -> list[float]:
-    """The training loss of every step."""
-    output = run_script(TRAIN, repository, home, n_workers, [f"data={pairs}", *SHORT], kill=kill)
-    assert ("killed one worker" in output) == kill
-    return losses(home)
+SHORT = ["n_steps=20", "validate_every=4", "batch_size=4", "net.width=4"]
 
 
 @pytest.fixture(scope="module")
-def alone(repository: Path, one_worker: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """The training loss of every step by one worker."""
-    return run_training(repository, tmp_path_factory.mktemp("alone"), one_worker / "pairs", 1)
+def trained(repository: Path, one_worker: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training by one worker, by two, and by two of which one is killed."""
+    home = tmp_path_factory.mktemp("trained")
+    output = run_script(TRAIN, repository, home, 2, [f"data={one_worker / 'pairs'}", *SHORT], kill=True)
+    assert "killed one worker" in output
+    return home
 
 
-def losses(home: Path) -> list[float]:
-    lines = (home / "painter" / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["train/loss"] for line in lines]
+def losses(run: Path) -> list[float]:
+    """The training loss of every step."""
+    return [json.loads(line)["train/loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -151,53 +149,33 @@ def one_worker(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return home
 
 
-def test_four_workers_give_the_same_shards_as_one(repository: Path, one_worker: Path, tmp_path: Path) -> None:
-    run_ensemble(repository, tmp_path, 4)
+def test_four_workers_of_which_one_is_killed_give_the_same_shards_as_one(
+    repository: Path, one_worker: Path, tmp_path: Path
+) -> None:
+    assert "killed one worker" in run_ensemble(repository, tmp_path, 4, kill=True)
     assert len(hashes(tmp_path / "pairs")) == 5
     assert hashes(tmp_path / "pairs") == hashes(one_worker / "pairs")
 
 
-def test_a_worker_killed_in_mid_run_changes_nothing(repository: Path, one_worker: Path, tmp_path: Path) -> None:
-    assert "killed one worker" in run_ensemble(repository, tmp_path, 2, kill=True)
-    assert hashes(tmp_path / "pairs") == hashes(one_worker / "pairs")
-
-
-def test_a_second_run_makes_nothing_again_and_a_damaged_shard_is_made_again(repository: Path, one_worker: Path) -> None:
-    shard = next((one_worker / "pairs").glob("*.hdf5"))
-    before = hashes(one_worker / "pairs")
-    untouched = {file: file.stat().st_mtime_ns for file in (one_worker / "pairs").glob("*.hdf5") if file != shard}
-    shard.write_bytes(shard.read_bytes()[:-100])
-    output = run_ensemble(repository, one_worker, 1)
-    assert "4 of 4 boxes are there already" in output
-    assert "3 of 4 simulations are there already" in output
-    assert hashes(one_worker / "pairs") == before
-    assert {file: file.stat().st_mtime_ns for file in untouched} == untouched
-
-
-def test_training_is_the_same_on_one_worker_and_on_two_of_which_one_is_killed(
-    repository: Path, one_worker: Path, alone: list[float], tmp_path: Path
-) -> None:
-    folders = [tmp_path / name for name in ("two", "killed")]
-    two, killed = (
-        run_training(repository, folder, one_worker / "pairs", 2, kill=folder.name == "killed") for folder in folders
-    )
+def test_training_is_the_same_on_one_worker_and_on_two_of_which_one_is_killed(trained: Path) -> None:
+    alone, two, killed = (losses(trained / name) for name in ("alone", "two", "killed"))
     assert len(alone) == 20
     np.testing.assert_allclose(two[:12], alone[:12], rtol=1e-5)
     np.testing.assert_allclose(two, alone, rtol=1e-3)  # differences of rounding grow
     assert killed == two
-    weights = [folder / "painter" / "final" / "weights.safetensors" for folder in folders]
+    weights = [trained / name / "final" / "weights.safetensors" for name in ("two", "killed")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_a_run_goes_on_with_the_workers_that_are_left_when_a_node_is_lost(
-    repository: Path, one_worker: Path, alone: list[float], tmp_path: Path
+    repository: Path, one_worker: Path, trained: Path, tmp_path: Path
 ) -> None:
     more = [f"data={one_worker / 'pairs'}", *SHORT]
     output = run_script(ELASTIC, repository, tmp_path, 2, more, kill=False)
     assert "lost one node" in output
     assert "with 2 workers" in output
     assert "with 1 worker" in output
-    found = losses(tmp_path)
+    found, alone = losses(tmp_path / "elastic"), losses(trained / "alone")
     np.testing.assert_allclose(found[:12], alone[:12], rtol=1e-5)
     np.testing.assert_allclose(found, alone, rtol=1e-3)
 
@@ -208,25 +186,42 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]
         yield environment
 
 
-def test_every_step_runs_as_a_job(
-    one_worker: Path,
-    head: Mapping[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    def run(step: str, *more: str) -> str:
+@pytest.fixture
+def run(
+    head: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """What a step prints that is submitted as a job, at home in a folder."""
+
+    def submitted(step: str, home: Path, *more: str) -> str:
+        monkeypatch.setenv("DARKGLASS_HOME", str(home))
+        monkeypatch.setattr("ray_jobs.demo.provenance", lambda: {"commit": COMMIT})
         submit(["python", "-m", f"ray_jobs.{step}", STEPS[step], *OVERRIDES[step], *more], head)
         return capfd.readouterr().out
 
-    monkeypatch.setenv("DARKGLASS_HOME", str(tmp_path))
+    return submitted
+
+
+def test_a_second_run_makes_nothing_again_and_a_damaged_shard_is_made_again(
+    run: Callable[..., str], one_worker: Path
+) -> None:
+    shard = next((one_worker / "pairs").glob("*.hdf5"))
+    before = hashes(one_worker / "pairs")
+    untouched = {file: file.stat().st_mtime_ns for file in (one_worker / "pairs").glob("*.hdf5") if file != shard}
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert "4 of 4 boxes are there already" in run("simulate", one_worker)
+    assert "3 of 4 simulations are there already" in run("produce", one_worker)
+    assert hashes(one_worker / "pairs") == before
+    assert {file: file.stat().st_mtime_ns for file in untouched} == untouched
+
+
+def test_every_step_runs_as_a_job(run: Callable[..., str], one_worker: Path, tmp_path: Path) -> None:
     for folder in ("boxes", "pairs"):
         (tmp_path / folder).symlink_to(one_worker / folder)
-    assert "train: 4/4 steps" in run("train")
-    assert "nothing to do" in run("train")
-    assert "amplitude filter" in run("evaluate")
+    assert "train: 4/4 steps" in run("train", tmp_path)
+    assert "nothing to do" in run("train", tmp_path)
+    assert "amplitude filter" in run("evaluate", tmp_path)
     one_of_ours = next((one_worker / "boxes").glob("box_*/snap_*.hdf5"))
-    run("paint", f"serve.port={free_port()}", f"snapshot={one_of_ours}")
+    run("paint", tmp_path, f"serve.port={free_port()}", f"snapshot={one_of_ours}")
     rows = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["rows"]
     assert {"identity", "painter"} <= {row["method"] for row in rows}
     assert list((tmp_path / "painter" / "tensorboard").glob("events.*"))
