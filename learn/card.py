@@ -98,26 +98,14 @@ def card(
     if not isinstance(meta.config.method, Painting):
         raise ValueError(f"card: expected a painter of baryons, got {meta.config.method.kind}")
     return CARD.substitute(
-        inputs=", ".join(meta.input_channels),
-        outputs=", ".join(meta.target_channels),
-        n_inputs=len(meta.input_channels),
-        n_outputs=len(meta.target_channels),
-        n_params=len(meta.param_names),
-        unit=meta.unit,
+        facts(meta, n_weights),
         stride=meta.config.net.stride,
         least=2 * meta.config.net.stride,
         answers=ANSWERS[isinstance(meta.config.method, Stochastic)],
         edges=EDGES[meta.periodic],
         unlike=UNLIKE[meta.periodic],
         method=meta.config.method.kind,
-        n_weights=f"{n_weights:,}",
-        step=meta.step,
-        commit=meta.commit,
-        **{key: f"{getattr(meta, key):g}" for key in ("box_size", "depth", "pixel_size", "n_pixels")},
-        data_sha256=meta.data_sha256,
-        parameters=parameters(meta),
         note=note or "What made these maps is not said in this release.",
-        validation=table(("", "mean"), ((name.removeprefix("val/"), f"{x:.4g}") for name, x in meta.metrics.items())),
         evaluation=judged(meta, evaluation) if evaluation is not None else "No held-out evaluation is in this release.",
         redshift=redshift(meta),
         conserves=CONSERVES[meta.config.method.conserve_mass],
@@ -174,6 +162,26 @@ def redshift(meta: Meta) -> str:
         return "Redshift is no parameter of it: it holds at that of its training maps."
     scale, i = meta.normalizer.params, meta.param_names.index("redshift")
     return f"Redshifts from {scale.low[i]:g} to {scale.high[i]:g}."
+
+
+def facts(meta: Meta, n_weights: int) -> dict[str, str]:
+    """What every card says of a model, by the names that its text has for it."""
+    rows = ((name.removeprefix("val/"), f"{value:.4g}") for name, value in meta.metrics.items())
+    return {
+        "inputs": ", ".join(meta.input_channels),
+        "outputs": ", ".join(meta.target_channels),
+        "n_inputs": str(len(meta.input_channels)),
+        "n_outputs": str(len(meta.target_channels)),
+        "n_params": str(len(meta.param_names)),
+        "n_weights": f"{n_weights:,}",
+        "unit": meta.target_unit or meta.unit,
+        "step": str(meta.step),
+        "commit": meta.commit,
+        "data_sha256": meta.data_sha256,
+        "parameters": parameters(meta),
+        "validation": table(("", "mean"), rows),
+        **{key: f"{getattr(meta, key):g}" for key in ("box_size", "depth", "pixel_size", "n_pixels")},
+    }
 
 
 def parameters(meta: Meta) -> str:

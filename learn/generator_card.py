@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from configs import Diffusion
-from learn.card import goals_told, own_evaluation, parameters, table
+from learn.card import facts, goals_told, own_evaluation, table
 from learn.checkpoint import Meta
 from learn.fields.scores import SCORES
 
@@ -82,29 +82,18 @@ def generator_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] 
     method = meta.config.method
     assert isinstance(method, Diffusion)
     given = ", ".join(meta.input_channels)
-    rows = ((name.removeprefix("val/"), f"{value:.4g}") for name, value in meta.metrics.items())
     return CARD.substitute(
+        facts(meta, n_weights),
         kind="cubes" if meta.n_dims == 3 else "maps",
-        outputs=", ".join(meta.target_channels),
         condition=f"{given} and parameters" if given else "parameters",
         inputs=f"; {given} float32 (n, {len(meta.input_channels)}, ...)" if given else "",
         objective=OBJECTIVES[method.objective],
-        n_params=len(meta.param_names),
-        n_outputs=len(meta.target_channels),
         sides=f", {meta.n_pixels}" * meta.n_dims,
-        unit=meta.target_unit or meta.unit,
         periodic="yes" if meta.periodic else "no",
         sampler=method.sampler.kind,
         n_steps=method.sampler.n_steps,
         net=meta.config.net.kind,
-        n_weights=f"{n_weights:,}",
-        step=meta.step,
-        commit=meta.commit,
-        **{key: f"{getattr(meta, key):g}" for key in ("box_size", "depth", "pixel_size")},
-        data_sha256=meta.data_sha256,
-        parameters=parameters(meta),
         note=note or "What made these fields is not said in this release.",
-        validation=table(("", "mean"), rows),
         evaluation=judged(meta, evaluation) if evaluation else "No held-out evaluation is in this release.",
     )
 

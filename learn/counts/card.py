@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from configs import CountLikelihood
-from learn.card import own_evaluation, parameters, table
+from learn.card import facts, own_evaluation, table
 from learn.checkpoint import Meta
 from learn.counts.verdicts import outcomes, verdicts
 from learn.scores.halo_scores import PRINTED
@@ -81,27 +81,15 @@ def halo_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | Non
     ValueError if that is of another model.
     """
     margin = meta.config.inception.margin
-    rows = ((name.removeprefix("val/"), f"{value:.4g}") for name, value in meta.metrics.items())
     return CARD.substitute(
+        facts(meta, n_weights),
         how=HOW[isinstance(meta.config.method, CountLikelihood)],
-        inputs=", ".join(meta.input_channels),
-        outputs=", ".join(meta.target_channels),
-        n_outputs=len(meta.target_channels),
-        n_params=len(meta.param_names),
         least=max(margin, 1),
         margin=margin,
         reach=f"{margin * meta.pixel_size:g}",
         rounds=rounds_of(meta),
-        unit=meta.target_unit,
         method=method_of(meta),
-        n_weights=f"{n_weights:,}",
-        step=meta.step,
-        commit=meta.commit,
-        pixel_size=f"{meta.pixel_size:g}",
-        data_sha256=meta.data_sha256,
-        parameters=parameters(meta),
         note=note or "What made these boxes is not said in this release.",
-        validation=table(("", "mean"), rows),
         evaluation=judged(meta, evaluation) if evaluation else "No held-out evaluation is in this release.",
     )
 

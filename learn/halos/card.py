@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from configs import Diffusion
-from learn.card import goals_told, own_evaluation, parameters, table
+from learn.card import facts, goals_told, own_evaluation, table
 from learn.checkpoint import Meta
 from learn.halos.page import cells
 from learn.halos.scores import SCORES
@@ -81,29 +81,15 @@ def baryon_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] | N
     """
     method = meta.config.method
     assert isinstance(method, Diffusion)
-    rows = ((name.removeprefix("val/"), f"{value:.4g}") for name, value in meta.metrics.items())
     return CARD.substitute(
-        inputs=", ".join(meta.input_channels),
-        outputs=", ".join(meta.target_channels),
-        n_inputs=len(meta.input_channels),
-        n_outputs=len(meta.target_channels),
-        n_params=len(meta.param_names),
-        n_pixels=meta.n_pixels,
+        facts(meta, n_weights),
         unit=meta.unit,
         width=f"{meta.box_size:g}",
-        depth=f"{meta.depth:g}",
-        pixel_size=f"{meta.pixel_size:g}",
         kind=f"{method.kind}, {method.objective}",
         network=meta.config.net.kind,
         sampler=method.sampler.kind,
         n_steps=method.sampler.n_steps,
-        n_weights=f"{n_weights:,}",
-        step=meta.step,
-        commit=meta.commit,
-        data_sha256=meta.data_sha256,
-        parameters=parameters(meta),
         note=note or "What made these halos is not said in this release.",
-        validation=table(("", "mean"), rows),
         evaluation=judged(meta, evaluation) if evaluation else "No held-out evaluation is in this release.",
     )
 
