@@ -25,7 +25,8 @@ class LogScale(Frozen):
     """log10(1 + x / x0), then z-score, channel by channel, of maps or cubes; x0 in the unit of x.
 
     A channel with a gap has that many dex between a pixel that is exactly 0 and the faintest other: what is nearer to
-    the former, as samples of empty pixels are, is exactly 0 again, and what is nearer to the latter is not.
+    the former, as samples of empty pixels are, is exactly 0 again, and what is nearer to the latter is not. `high` is
+    the brightest pixel of training, normalised, where it is known.
     """
 
     x0: tuple[float, ...]
@@ -33,10 +34,11 @@ class LogScale(Frozen):
     std: tuple[float, ...]
     n_dims: Literal[2, 3] = 2
     gap: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def is_usable(self) -> Self:
-        refuse_lengths(self.x0, self.mean, self.std, *([self.gap] if self.gap else []))
+        refuse_lengths(self.x0, self.mean, self.std, *(row for row in (self.gap, self.high) if row))
         refuse_not_positive("x0", self.x0)
         refuse_not_positive("std", self.std)
         return self
@@ -57,6 +59,10 @@ class LogScale(Frozen):
         ratio = torch.expm1(LN10 * (logs - gap))
         faintest = FAINTEST * ((gap > 0) & (logs > gap / 2))
         return self._column(self.x0, y) * torch.maximum(ratio, faintest)
+
+    def bounded(self, y: Tensor) -> Tensor:
+        """Normalised `y`, no pixel brighter than any in training: an error of a logarithm is a factor."""
+        return torch.minimum(y, self._column(self.high, y)) if self.high else y
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         """`values` (C,) in the precision and on the device of `like`, as (C, 1, 1) or (C, 1, 1, 1)."""
@@ -166,7 +172,9 @@ def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor], gaps: 
         pixels = channels(x).double()
         values = torch.log1p(pixels / torch.tensor(x0, dtype=torch.float64)) / LN10
         logs.add(values + torch.tensor(gaps, dtype=torch.float64) * (pixels > 0) if gaps else values)
-    return LogScale(x0=tuple(x0), mean=logs.mean(), std=logs.spread(), n_dims=n_dims, gap=tuple(gaps))
+    mean, std = logs.mean(), logs.spread()
+    high = tuple((top - center) / spread for top, center, spread in zip(logs.highest(), mean, std, strict=True))
+    return LogScale(x0=tuple(x0), mean=mean, std=std, n_dims=n_dims, gap=tuple(gaps), high=high)
 
 
 def channels(maps: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Samples of fields by diffusion, given parameters and input maps, if there are any.
 
 The network sees the noisy fields beside the input maps, the parameters and the noise level, and answers what the
-objective asks for. Everything is in the normalised logarithms of the fields; nothing is clamped there. Knows nothing of
-the training loop or of files.
+objective asks for. Everything is in the normalised logarithms of the fields; nothing is clamped there before the end.
+Knows nothing of the training loop or of files.
 """
 
 from __future__ import annotations
@@ -78,10 +78,13 @@ class Diffusion:
         return {"loss": loss, "velocity": velocity}
 
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
-        """A sample a seed (B, C, ...) for inputs (B, I, ...), all in their physical units; I may be 0."""
-        streams = Streams(seeds)
+        """A sample a seed (B, C, ...) for inputs (B, I, ...), all in their physical units; I may be 0.
+
+        No pixel is brighter than the brightest of training.
+        """
+        streams, scale = Streams(seeds), self.normalizer.targets
         shape = (len(self.about.target_channels), *inputs.shape[2:])
-        return self.normalizer.targets.inverse(self.sample(nets, inputs, params, streams.normal(shape), streams))
+        return scale.inverse(scale.bounded(self.sample(nets, inputs, params, streams.normal(shape), streams)))
 
     def sample(self, nets: Nets, inputs: Tensor, params: Tensor, start: Tensor, streams: Streams) -> Tensor:
         """The normalised sample that the white noise `start` (B, C, ...) becomes."""

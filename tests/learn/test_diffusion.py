@@ -233,6 +233,17 @@ def test_fields_go_through_the_normaliser_and_back_without_a_clamp_in_their_bulk
     np.testing.assert_allclose(back, fields, rtol=3e-5)
 
 
+def test_no_sample_is_brighter_than_training_ever_was() -> None:
+    kind = about()
+    made, shown = method(kind, net=NETS["unet"], sampler=FEW), batch(kind)
+    nets, scale = loud(made), made.normalizer.targets
+    free = predicted(made, nets, shown, shown.seeds)
+    bound = float(free.median())
+    dark = scale.model_copy(update={"high": tuple(scale.forward(torch.full((1, 1, 1), bound)).flatten().tolist())})
+    made.normalizer = made.normalizer.model_copy(update={"targets": dark})
+    np.testing.assert_allclose(predicted(made, nets, shown, shown.seeds), free.clamp(max=bound), rtol=1e-5)
+
+
 @pytest.fixture
 def generating(toy_train: Train) -> Train:
     """Six steps of a tiny diffusion model of painted fields, given the dark matter."""

@@ -51,6 +51,16 @@ def test_fit_gives_training_maps_zero_mean_and_unit_spread(toy_pairs: Path) -> N
         np.testing.assert_allclose(scale.x0, x0, rtol=1e-12)
         np.testing.assert_allclose(normal.mean((0, 2, 3)), 0, atol=1e-10)
         np.testing.assert_allclose(normal.std((0, 2, 3), unbiased=False), 1, rtol=1e-10)
+        np.testing.assert_allclose(normal.amax((0, 2, 3)), scale.high, rtol=1e-10)
+
+
+def test_what_is_brighter_than_in_training_becomes_as_bright_and_nothing_else_changes() -> None:
+    x = decades(torch.float32)
+    bounded = SCALE.model_copy(update={"high": (2.0, 5.0)}).bounded(SCALE.forward(x))
+    np.testing.assert_array_equal(bounded, np.minimum(SCALE.forward(x).numpy(), np.float32([2.0, 5.0])[:, None, None]))
+    np.testing.assert_array_equal(SCALE.bounded(SCALE.forward(x)), SCALE.forward(x))  # of old checkpoints
+    with pytest.raises(ValueError, match="rows of one length"):
+        LogScale(**SCALE.model_dump() | {"high": (1.0,)})
 
 
 def test_fit_does_not_depend_on_how_the_maps_are_batched(toy_pairs: Path) -> None:
