@@ -108,7 +108,7 @@ def run_script(script: str, repository: Path, home: Path, n_workers: int, *overr
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
         start_new_session=True,
     )
