@@ -77,6 +77,13 @@ class Diffusion(Method):
     log_noise: tuple[float, Annotated[float, Field(gt=0)]] = Field(
         (-0.5, 1.2), description="edm: mean and standard deviation of ln(noise / signal) in training"
     )
+    even: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the training draws whose ln(noise / signal) is even over the sampler's noise_range, as "
+        "its steps are: the largest scales are decided where noise is many times the signal, and most draws have little",
+    )
     sampler: Sampling = Field(default_factory=Sampling)
 
     def gaps(self, channels: Sequence[str]) -> tuple[float, ...]:
@@ -92,6 +99,7 @@ class Variational(Diffusion):
 
     kind: Literal["variational"] = "variational"  # type: ignore[assignment]
     objective: Literal["v"] = Field("v", description="what the network answers: the velocity")
+    even: float = Field(0.0, ge=0, le=0, description="none: the schedule is learned")
     log_range: tuple[float, float] = Field(
         (-5.0, 4.0), description="ln(noise / signal) of the least and the most noisy level"
     )

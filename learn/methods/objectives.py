@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -29,7 +29,7 @@ class Times(Protocol):
     """The noise levels of training and of sampling."""
 
     def drawn(self, u: Tensor) -> Tensor:
-        """Times of training, as a rising function of numbers in [0, 1)."""
+        """Times of training, as a function of numbers even in [0, 1)."""
         ...
 
     def grid(self, n: int, ends: Ends) -> Tensor:
@@ -64,6 +64,24 @@ class LogNormal:
 
     def grid(self, n: int, ends: Ends) -> Tensor:
         return even_in_log(self.path, n, ends)
+
+
+@dataclass(frozen=True)
+class Partly:
+    """A share of the draws even in ln(noise / signal) between `ends`, the others as `rest` has them."""
+
+    rest: Times
+    path: Path
+    share: float
+    ends: Ends
+
+    def drawn(self, u: Tensor) -> Tensor:
+        low, high = map(math.log, self.ends)
+        even = self.path.time_of(torch.exp(low + (high - low) * u / self.share))
+        return torch.where(u < self.share, even, self.rest.drawn((u - self.share).clamp(min=0) / (1 - self.share)))
+
+    def grid(self, n: int, ends: Ends) -> Tensor:
+        return self.rest.grid(n, ends)
 
 
 def even_in_log(path: Path, n: int, ends: Ends, *, last: float = 1.0) -> Tensor:
@@ -142,7 +160,15 @@ def flow(signal: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def objective_of(config: Config) -> Objective:
-    """The objective that a configuration names."""
+    """The objective that a configuration names, and the noise levels that it is trained at."""
+    named = named_objective(config)
+    if config.even == 0:
+        return named
+    return replace(named, times=Partly(named.times, named.path, config.even, config.sampler.noise_range))
+
+
+def named_objective(config: Config) -> Objective:
+    """An objective with the noise levels of the paper that it is from."""
     turning, straight = Cosine(), Straight()
     if config.objective == "flow":
         return Objective(straight, Even(straight), flow)

@@ -13,11 +13,13 @@ from own_boxes import simulation
 from torch import Tensor, nn
 from toy_fields import about, batch, fields, method, smooth
 
+from configs import Diffusion as DiffusionConfig
 from configs import DiT, Sampling, Train, UNet
 from learn.data import Batch
 from learn.methods import Diffusion
 from learn.methods.diffusion import NET
 from learn.methods.noise import Streams
+from learn.methods.objectives import objective_of
 from learn.sampler import Sampler, seeds_of
 from learn.specimen import specimen
 from learn.train import fit
@@ -139,6 +141,22 @@ def test_hidden_conditions_are_as_many_as_asked_and_never_among_what_is_validate
     assert (seen[0][~hidden, :-1] != 0).all()
     made.validate(nets, shown)
     assert all((told[:, -1] == 1).all() for told in seen[1:])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_share_of_the_draws_has_noise_as_the_steps_of_the_sampler_have_it(objective: str) -> None:
+    u = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    logs, told = {}, {"objective": objective, "sampler": {"noise_range": (0.05, 40.0)}}
+    for even in (0.0, 0.4):
+        objectives = objective_of(DiffusionConfig(even=even, **told))
+        times = objectives.times.drawn(u)
+        logs[even] = torch.log(objectives.path.noise(times) / objectives.path.signal(times)).numpy()
+    for low, high in ((-2.0, 0.0), (np.log(5), np.log(20)), (np.log(41), np.inf)):
+        plain, mixed = (np.mean((x > low) & (x < high)) for x in logs.values())
+        steps = (high - low) / np.log(40 / 0.05) if np.isfinite(high) else 0
+        assert mixed == pytest.approx(0.6 * plain + 0.4 * steps, abs=1e-4)
+    grids = [objective_of(DiffusionConfig(even=even, **told)).times.grid(9, (0.05, 40.0)) for even in (0.0, 0.4)]
+    assert torch.equal(*grids)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
