@@ -82,7 +82,7 @@ class Diffusion(Method):
         ge=0,
         lt=1,
         description="share of the training draws whose ln(noise / signal) is even over the sampler's noise_range, as "
-        "its steps are: the largest scales are decided where noise is many times the signal, and most draws have little",
+        "its steps are: large scales are decided where noise is many times the signal, and most draws have little",
     )
     sampler: Sampling = Field(default_factory=Sampling)
 

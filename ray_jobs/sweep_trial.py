@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import wandb
 from ray import tune
 from ray.train import Checkpoint as TrainCheckpoint
 from ray.tune.execution.placement_groups import PlacementGroupFactory
@@ -25,6 +26,7 @@ from configs.tuning import Tune
 from learn import checkpoint
 from learn.inherit import inherited
 from learn.prepare import Local
+from learn.track import tracked
 from learn.train import Progress, difference, fit
 from ray_jobs.sweep_search import STEP, drawn
 from ray_jobs.threads import limit_threads
@@ -90,10 +92,6 @@ def after(last: Path, config: Train) -> Train:
 
 def run_here(config: Train, *, group: str) -> None:
     """Train in this process: no worker group to wait for."""
-    import wandb
-
-    from learn.track import tracked
-
     os.environ[WANDB_GROUP] = group
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

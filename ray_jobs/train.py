@@ -19,6 +19,7 @@ from configs.command import command
 from learn import checkpoint
 from learn.restore import restored, stored
 from learn.sources import open_source
+from learn.track import tracked
 from learn.train import Progress, fit, is_complete, verified
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
@@ -127,8 +128,6 @@ def work(loop_config: dict[str, str]) -> None:
 
 def kept(steps: Iterator[Progress], config: Train, before: int) -> Iterator[Progress]:
     """The steps of a run as they pass through its logs and its storage."""
-    from learn.track import tracked  # a second of imports that drivers, controllers and other ranks do without
-
     return stored(tracked(steps, config, start_step=before), config)
 
 

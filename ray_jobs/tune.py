@@ -17,6 +17,7 @@ from learn.sources import open_source
 from learn.sweep import BEST, RESULTS, Trial, table, write_best, write_results
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
+from ray_jobs.sweep_figure import FIGURE, write_figure
 from ray_jobs.sweep_progress import Announce
 from ray_jobs.sweep_record import FOLDER, is_complete, is_pbt, refuse_other_sweep, trials_of
 from ray_jobs.sweep_room import concurrency
@@ -81,8 +82,6 @@ def tuner(config: Tune) -> Tuner:
 
 def write(config: Tune, trials: list[Trial], seconds: float) -> None:
     """Write the results of the sweep and show them."""
-    from ray_jobs.sweep_figure import FIGURE, write_figure  # scikit-learn and matplotlib: not before they are needed
-
     write_results(config.out, trials, config.metric)
     Console().print(table(trials, config.metric))
     write_step(config.out, step="tune", seconds=seconds, n_items=len(trials), item="trial", config=config)

@@ -5,11 +5,13 @@ Dispersion 0 is Poisson's. Knows nothing of networks or of what is counted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import special
 from torch import Tensor
 
 POISSON = 1e-7
@@ -57,8 +59,6 @@ def log_likelihood(counts: Tensor, mean: Tensor, dispersion: Tensor | None = Non
 
 def quantiles(uniforms: Array, mean: Array, dispersion: Array | None = None) -> Array:
     """The least count whose cumulative probability reaches each of `uniforms` in [0, 1), shapes alike; nan of nan."""
-    from scipy import stats  # most processes that import this draw nothing, and it takes longer than torch's half
-
     found = np.where(np.isnan(mean), np.nan, 0.0)
     alpha = np.zeros_like(mean) if dispersion is None else dispersion
     is_poisson = alpha <= POISSON
@@ -66,10 +66,18 @@ def quantiles(uniforms: Array, mean: Array, dispersion: Array | None = None) -> 
         empty = np.where(is_poisson, np.exp(-mean), (1 + alpha * mean) ** (-1 / alpha))
     some = uniforms > empty  # most cells hold nothing, and are not worth a search
     plain, spread = some & is_poisson, some & ~is_poisson
-    found[plain] = stats.poisson.ppf(uniforms[plain], mean[plain])
-    r = 1 / alpha[spread]
-    found[spread] = stats.nbinom.ppf(uniforms[spread], r, 1 / (1 + alpha[spread] * mean[spread]))
+    u, mu = uniforms[plain], mean[plain]
+    found[plain] = least(u, special.pdtrik(u, mu), lambda n: special.pdtr(n, mu))
+    u, r, p = uniforms[spread], 1 / alpha[spread], 1 / (1 + alpha[spread] * mean[spread])
+    found[spread] = least(u, special.nbdtrik(u, r, p), lambda n: special.betainc(r, n + 1, p))
     return found
+
+
+def least(uniforms: Array, near: Array, cumulative: Callable[[Array], Array]) -> Array:
+    """The least count whose cumulative probability reaches `uniforms`; `near` is where a real number would."""
+    above = np.ceil(near)
+    below = np.maximum(above - 1, 0)
+    return np.where(cumulative(below) >= uniforms, below, above)
 
 
 def array(x: Tensor) -> Array:

@@ -1,7 +1,6 @@
 """Density fields of simulations on disk, one at a time: maps that a run made, cubes of its particles, maps of shards.
 
-Knows where the fields of a simulation are and which parameters it has; nothing of splits or of learning. What of `sim`
-brings numba, astropy and CAMB is imported where a box is read: every worker of a training imports this.
+Knows where the fields of a simulation are and which parameters it has; nothing of splits or of learning.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learn.sources.files import OpenFiles
+from sim.mesh import paint
+from sim.outputs import maps_path
 from sim.shards import UNIT, Manifest, file_hash, read_manifest
+from sim.snapshot import output_path, read_tracers
 
 Array = NDArray[np.float32]
 VOLUME_UNIT = "Msun/h / (Mpc/h)^3"
@@ -76,8 +78,6 @@ class Boxes:
 
     def read(self, name: str, i_field: int) -> Array:
         """The map along one axis."""
-        from sim.outputs import maps_path
-
         path = maps_path(self.folder / name, self._output(name))
         if not path.is_file():
             raise FileNotFoundError(f"{path}: expected the maps of a run with map_pixels, found none")
@@ -135,9 +135,6 @@ class Cubes(Boxes):
         return cube
 
     def _painted(self, name: str) -> Array:
-        from sim.mesh import paint
-        from sim.snapshot import output_path, read_tracers
-
         box = read_tracers(output_path(self.folder / name, self._output(name)), ["dark_matter"])
         matter, volume = box["dark_matter"], (box.box_size / self.n_cells) ** 3
         if np.ndim(matter.mass):
