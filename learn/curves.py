@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 
 from configs.files import replacing
 from learn.ledger import SEED, Ledger
+from learn.names import PAINTER
 from learn.scores.bootstrap import band
 from learn.scores.coverage import QUANTITIES
 
 Array = NDArray[np.float64]
 
-BLANK = "blank"
-PAINTER = "painter"
-PAINTER_MEAN = "painter mean"
-OURS = (PAINTER, PAINTER_MEAN)
 """A stochastic painter is judged by one draw a map, and by the mean of its draws."""
 SHAPES = ("pdf", "peaks", "minkowski", "bispectrum", "scattering", "apertures")
 """The statistics that are drawn."""

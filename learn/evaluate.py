@@ -20,9 +20,10 @@ from configs import Evaluate, HaloCutouts, HaloPainting, Painting, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
 from learn.checkpoint import load_meta
-from learn.curves import PAINTER, PAINTER_MEAN, SHAPES, Curves, curves, save
+from learn.curves import SHAPES, Curves, curves, save
 from learn.data import About, Batch, Source
 from learn.ledger import Ledger, Standard
+from learn.names import PAINTER, PAINTER_MEAN
 from learn.predictions import PredictionWriter
 from learn.scores.coverage import Calibration
 from learn.scores.geometry import Geometry

@@ -17,7 +17,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from learn.curves import BLANK, PAINTER, PAINTER_MEAN, Curves
+from learn.names import BLANK, PAINTER, PAINTER_MEAN
 
 INK = "#16181d"
 RULE = "#b9bdc6"
@@ -59,10 +59,8 @@ DECADES = 4
 """The faintest pixel that has a colour of its own, below the brightest; stars fill few pixels."""
 MAX_DIFFERENCE = 99.9
 """Percentile of |difference| at the ends of the diverging scale."""
-RATIO_LIMITS, CORRELATION_LIMITS = (-1.3, 12.0), (-0.2, 1.0)
+RATIO_LIMITS = (-1.3, 12.0)
 """The same in every panel, so that channels can be compared: curves that leave them leave the panel."""
-NEAR_ONE = 1e-4
-"""Where the axis of r ends: 1 - r smaller than this cannot be told from 0."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +119,6 @@ def draw_bar(axes: Axes, image: AxesImage, scale: Scale, *, vertical: bool = Fal
     bar.set_label(scale.label)
 
 
-def draw_ratio(axes: Axes, curves: Curves, i_channel: int) -> None:
-    """P/P_true - 1 of every method for one channel: linear within 10 %, logarithmic beyond; 5 % shaded."""
-    for name, values in by_method(curves.methods, curves.ratio[:, :, i_channel]):
-        draw_band(axes, curves.k, values - 1, name)
-    error_axis(axes, "P / P(truth) − 1")
-    wavenumber_axis(axes, curves.k)
-
-
 def error_axis(axes: Axes, label: str) -> None:
     """The axis of relative errors: linear within 10 %, logarithmic beyond; 5 % shaded."""
     axes.axhspan(-0.05, 0.05, color=RULE, alpha=0.25, lw=0)
@@ -138,29 +128,6 @@ def error_axis(axes: Axes, label: str) -> None:
     ticks = (-1, -0.1, -0.05, 0, 0.05, 0.1, 1, 10)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_yticks(ticks, labels=[percent(tick) for tick in ticks])
-
-
-def draw_correlation(axes: Axes, curves: Curves, i_channel: int) -> None:
-    """r(k) of every method for one channel, on an axis logarithmic in 1 - r: what is near 1 can be told apart."""
-    for name, values in by_method(curves.methods, curves.correlation[:, :, i_channel]):
-        draw_band(axes, curves.k, values, name)
-    axes.set_yscale("function", functions=(_from_correlation, _to_correlation))
-    axes.set(ylim=CORRELATION_LIMITS, ylabel="r with the truth")
-    ticks = (0, 0.5, 0.9, 0.99, 0.999, 1)
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    wavenumber_axis(axes, curves.k)
-
-
-def draw_suppression(axes: Axes, curves: Curves) -> None:
-    """S(k) of the truth and of every method that paints structure."""
-    axes.axhline(1, color=INK, lw=0.5, ls=":")
-    shown = [pair for pair in by_method(curves.methods, curves.suppression) if pair[0] != BLANK]
-    for name, values in shown:
-        draw_band(axes, curves.k, values, name)
-    draw_truth(axes, curves.k, curves.true_suppression)
-    axes.set(ylabel="S = P(total) / P(input)")
-    wavenumber_axis(axes, curves.k)
 
 
 def by_method(methods: NDArray[np.str_], bands: NDArray) -> list[tuple[str, NDArray]]:
@@ -192,31 +159,6 @@ def wavenumber_axis(axes: Axes, k: NDArray) -> None:
     axes.xaxis.set(major_locator=FixedLocator(ticks), major_formatter=FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.6)
-
-
-def spectra_figure(draw: Any, curves: Curves, *, title: str) -> Figure:
-    """One panel a channel on shared axes: `draw` is draw_ratio or draw_correlation."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11, 4.2), layout="constrained")
-        every = figure.subplots(1, len(curves.channels), sharey=True, squeeze=False)[0]
-        for i_channel, axes in enumerate(every):
-            draw(axes, curves, i_channel)
-            axes.set_title(str(curves.channels[i_channel]))
-            axes.label_outer()
-        figure.suptitle(f"{title}\n{curves.caption}", fontsize=10)
-        figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    return figure
-
-
-def suppression_figure(curves: Curves) -> Figure:
-    """S(k) with its legend."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-        axes = figure.subplots()
-        draw_suppression(axes, curves)
-        axes.set_title(f"Suppression of the total matter in projection\n{curves.caption}")
-        axes.legend()
-    return figure
 
 
 def maps_figure(
@@ -281,14 +223,6 @@ def _draw_row(row: NDArray, dmo: NDArray, painted: NDArray, truth: NDArray, box_
         axes.set_title(title)
     for axes in (row[1], row[2], row[4]):
         axes.set(ylabel="")
-
-
-def _from_correlation(r: NDArray) -> NDArray:
-    return -np.log10(np.maximum(1 - np.asarray(r, float), 0) + NEAR_ONE)
-
-
-def _to_correlation(y: NDArray) -> NDArray:
-    return 1 + NEAR_ONE - 10.0 ** -np.asarray(y, float)
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from learn.curves import OURS
+from learn.names import OURS
 from learn.portfolio import TITLES
 from learn.scores.score import GROUPS, SCORES, Score, best
 from learn.table import subject

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from learn.curves import BLANK, PAINTER, Curves, Shape
+from learn.curves import Curves, Shape
 from learn.figures import COLORS, INK, RULE, STYLE, by_method, draw_band, draw_truth, error_axis, wavenumber_axis
+from learn.names import BLANK, PAINTER
 from learn.scores.coverage import NOMINAL, QUANTITIES, coverage
 
 Array = NDArray[np.float64]

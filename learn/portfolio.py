@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from learn import figures, panels
+from learn import curve_figures, figures, panels
 from learn.curves import Curves
 
 DPI = 130
@@ -53,11 +53,11 @@ def _shapes(curves: Curves) -> dict[str, Callable[[], Figure]]:
     """How each figure of curves is made."""
     one = partial(panels.statistic_figure, curves=curves)
     counts = partial(panels.counts_figure, curves=curves)
-    spectra = partial(figures.spectra_figure, curves=curves)
+    spectra = partial(curve_figures.spectra_figure, curves=curves)
     found: dict[str, Callable[[], Figure]] = {
-        "power": partial(spectra, figures.draw_ratio, title=TITLES["power"]),
-        "correlation": partial(spectra, figures.draw_correlation, title=TITLES["correlation"]),
-        "suppression": partial(figures.suppression_figure, curves),
+        "power": partial(spectra, curve_figures.draw_ratio, title=TITLES["power"]),
+        "correlation": partial(spectra, curve_figures.draw_correlation, title=TITLES["correlation"]),
+        "suppression": partial(curve_figures.suppression_figure, curves),
         "pdf": partial(counts, panels.draw_pdf, name="pdf", title=TITLES["pdf"], least=LEAST["pdf"]),
         "peaks": partial(counts, panels.draw_peaks, name="peaks", title=TITLES["peaks"], least=LEAST["peaks"]),
         "minkowski": partial(panels.minkowski_figure, curves),

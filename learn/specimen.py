@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from configs import Diffusion, HaloPainting, Train
-from learn.counts.figures import boxes_figure
+from learn.counts.boxes_figure import boxes_figure
 from learn.figures import maps_figure
 from learn.halo_painter import HaloPainter
 from learn.predict import Predictor

@@ -12,8 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from configs.space import Distribution
-from learn.curves import PAINTER
 from learn.figures import COLORS, INK, RULE, STYLE
+from learn.names import PAINTER
 from learn.sweep import Trial, short, written
 
 Mode = Literal["min", "max"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from learn.curves import OURS, PAINTER, PAINTER_MEAN
+from learn.names import OURS, PAINTER, PAINTER_MEAN
 from learn.scores.score import BY_NAME, SCORES, Row, Score, best
 
 FILTER = "amplitude filter"

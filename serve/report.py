@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from configs import provenance
 from configs.files import replacing
-from learn import curves, figures
-from learn.curves import OURS, PAINTER, Curves
+from learn import curve_figures, curves, figures
+from learn.curves import Curves
 from learn.figures import Scale, density_scale, difference_scale
+from learn.names import OURS, PAINTER
 from learn.page import WEB
 from learn.scores.score import BY_NAME, PRINTED, best
 from learn.table import subject
@@ -103,8 +104,8 @@ def page(findings: Findings) -> str:
         held_out=findings.paint["held_out"] | {"simulation": str(held_out["simulation"])},
         snapshot=findings.paint["snapshot"],
         endpoint=findings.paint["endpoint"],
-        ratio=_curve_panels(figures.draw_ratio, "P(k) ratio", findings.curves),
-        correlation=_curve_panels(figures.draw_correlation, "r(k)", findings.curves),
+        ratio=_curve_panels(curve_figures.draw_ratio, "P(k) ratio", findings.curves),
+        correlation=_curve_panels(curve_figures.draw_correlation, "r(k)", findings.curves),
         suppression=_suppression_panel(findings.curves),
         caption=findings.curves.caption,
         legend=_legend(findings.curves),
@@ -244,7 +245,7 @@ def _curve_panels(draw: Any, what: str, drawn: Curves) -> list[Panel]:
 
 def _suppression_panel(drawn: Curves) -> str:
     return curve_panel(
-        partial(figures.draw_suppression, curves=drawn), label="S(k) of the total matter", size=WIDE_CURVE_SIZE
+        partial(curve_figures.draw_suppression, curves=drawn), label="S(k) of the total matter", size=WIDE_CURVE_SIZE
     )
 
 

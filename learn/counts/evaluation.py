@@ -18,8 +18,9 @@ from configs import EvaluateCounts, MapData, provenance
 from configs.count_evaluation import HELD_OUT, LOCAL_BIAS, MEAN_RATE, PAINTER
 from configs.files import replacing
 from learn.counts import page
+from learn.counts.boxes_figure import boxes_figure
 from learn.counts.curves import Curves, curves, save
-from learn.counts.figures import boxes_figure, mass_function_figure, shapes_figure, spectra_figure
+from learn.counts.figures import mass_function_figure, shapes_figure, spectra_figure
 from learn.counts.local_bias import Cells, LocalBias, MeanRate, drawn
 from learn.data import About, Batch, Source, Split
 from learn.halo_painter import HaloPainter

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from configs import FoundHalos, PaintHalos, provenance
 from configs.counting import MAX_CELLS
 from configs.files import replacing
-from learn.counts.figures import boxes_figure
+from learn.counts.boxes_figure import boxes_figure
 from learn.halo_painter import HaloPainter, Halos, over_mean
 from learn.portfolio import png
 from sim import sides, snapshot

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from learn.curves import PAINTER
 from learn.fields.baselines import GAUSSIAN, LOG_NORMAL, TRAINING
 from learn.fields.findings import HELD_OUT, SAMPLES, Findings
 from learn.fields.fit import slopes
 from learn.fields.scores import thirds
 from learn.figures import COLORS, INK, RULE, STYLE, density_scale, draw_map, error_axis, wavenumber_axis
+from learn.names import PAINTER
 from learn.portfolio import png
 from learn.samples_figure import samples_figure
 from learn.scores.bootstrap import band
