@@ -13,7 +13,7 @@ export DARKGLASS_HOME ?= $(CURDIR)
 export DARKGLASS_COMMIT ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ray test-alone test-main lint format typecheck bench cluster submit serve clean lock
+.PHONY: help setup demo test test-ray test-alone test-main test-tune lint format typecheck bench cluster submit serve clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -26,17 +26,20 @@ setup: .venv/installed-$(TORCH) ## install everything, pinned, into .venv
 demo: setup ## the main job: simulate, pair, train, judge, serve, paint, report
 	$(BIN)/python -m ray_jobs.demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## every test: two of three runs side by side, on two cores
-	@$(MAKE) --no-print-directory -k -j2 test-ray test-alone test-main
+test: setup ## every test: two of four runs side by side, on two cores
+	@$(MAKE) --no-print-directory -k -j2 test-ray test-alone test-main test-tune
 
 test-ray: # those that start Ray
-	$(call pytest,ray,-m ray --ignore tests/test_pipeline.py)
+	$(call pytest,ray,-m ray --ignore tests/test_pipeline.py --ignore tests/ray_jobs/test_tune.py)
 
 test-alone: # those that do not
 	$(call pytest,alone,-m "not ray")
 
 test-main: # the main job, small
 	$(call pytest,main,tests/test_pipeline.py)
+
+test-tune: # sweeps
+	$(call pytest,tune,-m ray tests/ray_jobs/test_tune.py)
 
 lint: setup ## style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -47,13 +47,15 @@ class Worker(Local):
 
 def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch, *, resume: Path | None = None) -> list[Progress]:
     """What rank 0 of two yields."""
-    lock = threading.Lock()  # threads share torch's random state; real workers are processes
+    # Threads share torch's random state, which a step sets anew; real workers are processes.
+    lock, built = threading.Lock(), threading.Barrier(2)
 
     def one_at_a_time(method: Method, seed: int) -> dict[str, nn.Module]:
         with lock:
-            return seeded(method, seed)
+            nets = seeded(method, seed)
+        built.wait(20)
+        return nets
 
-    monkeypatch.setattr("learn.train.seeded", one_at_a_time)
     shared: dict[str, list[Tensor]] = {}
     gate, seen = threading.Barrier(2), {}
 
@@ -61,10 +63,12 @@ def fit_on_two_workers(config: Train, monkeypatch: pytest.MonkeyPatch, *, resume
         seen[rank] = list(fit(config, Worker(rank, 2, shared, gate), resume=resume))
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with monkeypatch.context() as patched:
+        patched.setattr("learn.train.seeded", one_at_a_time)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
     return seen[0]
 
 
