@@ -80,7 +80,7 @@ class Diffusion:
     def predict(self, nets: Nets, inputs: Tensor, params: Tensor, seeds: Tensor) -> Tensor:
         """A sample a seed (B, C, ...) for inputs (B, I, ...), all in their physical units; I may be 0.
 
-        No pixel is brighter than the brightest of training.
+        No pixel is brighter than the brightest of training, where the normaliser knows it.
         """
         streams, scale = Streams(seeds), self.normalizer.targets
         shape = (len(self.about.target_channels), *inputs.shape[2:])
