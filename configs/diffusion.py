@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from configs.frozen import Frozen
-from configs.method import Method
+from configs.method import Method, Scales
 
 
 class Sampling(Frozen):
@@ -64,6 +64,11 @@ class Diffusion(Method):
         (), description="channels, such as stars, of which most pixels hold nothing: they are kept apart by `gap`"
     )
     gap: float = Field(1.0, gt=0, le=10, description="between an empty pixel of those and the faintest other [dex]")
+    residual: tuple[str, ...] = Field(
+        (),
+        description="channels, such as dark matter and gas, that are learned as what their logarithm differs by from "
+        "that of their mean share of the first input map",
+    )
     joint: bool = Field(
         True, description="one network for all channels, which knows how they go together; else one each"
     )
@@ -86,12 +91,13 @@ class Diffusion(Method):
     )
     sampler: Sampling = Field(default_factory=Sampling)
 
-    def gaps(self, channels: Sequence[str]) -> tuple[float, ...]:
-        """The gap of each of `channels`, none without; ValueError for an empty channel that is none of them."""
-        unknown = sorted(set(self.empty) - set(channels))
-        if unknown:
-            raise ValueError(f"method.empty: any of {', '.join(channels)}, got {unknown[0]}")
-        return tuple(self.gap if name in self.empty else 0.0 for name in channels) if self.empty else ()
+    def scales(self, channels: Sequence[str]) -> Scales:
+        """Those of targets of `channels`; ValueError for an empty or residual one that is none of them."""
+        refuse_unknown("empty", self.empty, channels)
+        refuse_unknown("residual", self.residual, channels)
+        gaps = tuple(self.gap if name in self.empty else 0.0 for name in channels) if self.empty else ()
+        residual = tuple(name in self.residual for name in channels) if self.residual else ()
+        return Scales(offset=self.offset, gaps=gaps, residual=residual)
 
 
 class Variational(Diffusion):
@@ -111,3 +117,10 @@ class Variational(Diffusion):
         if not self.log_range[0] < self.log_range[1]:
             raise ValueError(f"log_range: rising, got {list(self.log_range)}")
         return self
+
+
+def refuse_unknown(field: str, named: Sequence[str], channels: Sequence[str]) -> None:
+    """ValueError for what `field` of a method names that is none of `channels`."""
+    unknown = sorted(set(named) - set(channels))
+    if unknown:
+        raise ValueError(f"method.{field}: any of {', '.join(channels)}, got {unknown[0]}")

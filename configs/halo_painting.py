@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,7 +35,6 @@ class Inception(Frozen):
 class HaloPainting(Method):
     """What models that count halos have in common."""
 
-    offset: ClassVar[float] = 1.0
     pools: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         (1, 2, 4, 8), min_length=1, description="sides [cell] of the cubes whose counts a validation scores"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -17,7 +17,6 @@ from configs.nets import NetConfig, UNet
 class Painting(Method):
     """What painters have in common: how the answer of the network becomes fields."""
 
-    offset: ClassVar[float] = 1.0
     residual: bool = Field(True, description="fields are the dark matter times exp(answer); else the answer itself")
     context: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="radii of Gaussians [Mpc/h]: the dark matter smoothed by each is a further input"

@@ -27,6 +27,9 @@ class LogScale(Frozen):
     A channel with a gap has that many dex between a pixel that is exactly 0 and the faintest other: what is nearer to
     the former, as samples of empty pixels are, is exactly 0 again, and what is nearer to the latter is not. `high` is
     the brightest pixel of training, normalised, where it is known.
+
+    A channel with a share is shown as what its logarithm differs by from that of this share of another map, `base`
+    (..., 1, H, W): a network that corrects a guess errs by a part of the correction, not of the field.
     """
 
     x0: tuple[float, ...]
@@ -35,30 +38,41 @@ class LogScale(Frozen):
     n_dims: Literal[2, 3] = 2
     gap: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    share: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def is_usable(self) -> Self:
-        refuse_lengths(self.x0, self.mean, self.std, *(row for row in (self.gap, self.high) if row))
+        refuse_lengths(self.x0, self.mean, self.std, *(row for row in (self.gap, self.high, self.share) if row))
         refuse_not_positive("x0", self.x0)
         refuse_not_positive("std", self.std)
         return self
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, base: Tensor | None = None) -> Tensor:
         """Physical (..., C, H, W) or (..., C, D, H, W) >= 0 -> normalised, in the precision of `x`."""
-        y = torch.log1p(x / self._column(self.x0, x)) / LN10
-        if self.gap:
-            y = y + self._column(self.gap, y) * (x > 0)
-        return (y - self._column(self.mean, x)) / self._column(self.std, x)
+        return (self.logs(x, base) - self._column(self.mean, x)) / self._column(self.std, x)
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, base: Tensor | None = None) -> Tensor:
         """Normalised -> physical >= 0, in the precision of `y`."""
-        logs = y * self._column(self.std, y) + self._column(self.mean, y)
+        logs = y * self._column(self.std, y) + self._column(self.mean, y) + self._guess(y, base)
         if not self.gap:
             return self._column(self.x0, y) * torch.expm1(LN10 * logs).clamp(min=0)
         gap = self._column(self.gap, y)
         ratio = torch.expm1(LN10 * (logs - gap))
         faintest = FAINTEST * ((gap > 0) & (logs > gap / 2))
         return self._column(self.x0, y) * torch.maximum(ratio, faintest)
+
+    def logs(self, x: Tensor, base: Tensor | None = None) -> Tensor:
+        """What is normalised [dex], in the precision of `x`."""
+        logs = torch.log1p(x / self._column(self.x0, x)) / LN10 - self._guess(x, base)
+        return logs + self._column(self.gap, logs) * (x > 0) if self.gap else logs
+
+    def _guess(self, like: Tensor, base: Tensor | None) -> Tensor:
+        """The logarithm [dex] of a share of `base`, in the precision of `like`: a channel each, or 0."""
+        if not self.share:
+            return like.new_zeros(())
+        if base is None:
+            raise ValueError("normalizer: the map whose share is taken off, got none")
+        return torch.log1p(self._column(self.share, like) / self._column(self.x0, like) * base) / LN10
 
     def bounded(self, y: Tensor) -> Tensor:
         """Normalised `y`, no pixel brighter than any in training: an error of a logarithm is a factor."""
@@ -100,10 +114,18 @@ class Normalizer(Frozen):
     params: LinearScale
 
     @classmethod
-    def fit(cls, batches: Iterable[Batch], *, offset: float = 1.0, gaps: Sequence[float] = ()) -> Self:
+    def fit(
+        cls,
+        batches: Iterable[Batch],
+        *,
+        offset: float = 1.0,
+        gaps: Sequence[float] = (),
+        residual: Sequence[bool] = (),
+    ) -> Self:
         """Streams `batches` twice; x0 of the targets is `offset` times their mean, that of the inputs their mean.
 
-        `gaps` are those of the channels of the targets, if there are any.
+        `gaps` are those of the channels of the targets, if there are any; `residual` channels are shown beside the
+        share of the first input map that they are on average.
 
         ValueError if there is no batch, or if a channel is zero in all of them.
         """
@@ -114,10 +136,18 @@ class Normalizer(Frozen):
             inputs.add(channels(batch.inputs))
             targets.add(channels(batch.targets))
             params.add(batch.params)
+        seen, wanted = inputs.mean(), targets.mean()
+        if residual and not seen:
+            raise ValueError("normalizer: an input map for the residual channels, got none")
+        share = tuple(mean * told / seen[0] for mean, told in zip(wanted, residual, strict=True)) if residual else ()
         return cls(
-            inputs=fit_log_scale("inputs", inputs.mean(), (batch.inputs for batch in batches)),
+            inputs=fit_log_scale("inputs", seen, ((batch.inputs, None) for batch in batches)),
             targets=fit_log_scale(
-                "targets", [offset * x for x in targets.mean()], (batch.targets for batch in batches), gaps
+                "targets",
+                [offset * x for x in wanted],
+                ((batch.targets, batch.inputs[:, :1]) for batch in batches),
+                gaps,
+                share,
             ),
             params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
@@ -160,21 +190,30 @@ class Moments:
         return tuple(torch.where(std > CONSTANT * self.center.abs(), std, 1.0).tolist())
 
 
-def fit_log_scale(name: str, x0: Sequence[float], maps: Iterable[Tensor], gaps: Sequence[float] = ()) -> LogScale:
-    """The scale of maps (B, C, H, W), or cubes, about `x0`, a number a channel, as `gaps` are if there are any."""
-    n_dims: Literal[2, 3] = 2
+def fit_log_scale(
+    name: str,
+    x0: Sequence[float],
+    maps: Iterable[tuple[Tensor, Tensor | None]],
+    gaps: Sequence[float] = (),
+    share: Sequence[float] = (),
+) -> LogScale:
+    """The scale of maps (B, C, H, W), or cubes, about `x0`, a number a channel, as `gaps` and `share` are if there are.
+
+    Each goes with the maps (B, 1, H, W) of which a share is taken off, if any is.
+    """
     for i, value in enumerate(x0):
         if not value > 0:
             raise ValueError(f"normalizer: positive mass in channel {i} of the training {name}, got mean {value}")
+    ones = (1.0,) * len(x0)
+    plain = LogScale(x0=tuple(x0), mean=ones, std=ones, gap=tuple(gaps), share=tuple(share))
     logs = Moments()
-    for x in maps:
-        n_dims = 3 if x.ndim == 5 else 2
-        pixels = channels(x).double()
-        values = torch.log1p(pixels / torch.tensor(x0, dtype=torch.float64)) / LN10
-        logs.add(values + torch.tensor(gaps, dtype=torch.float64) * (pixels > 0) if gaps else values)
+    for x, base in maps:
+        if x.ndim == 5:
+            plain = plain.model_copy(update={"n_dims": 3})
+        logs.add(channels(plain.logs(x.double(), None if base is None else base.double())))
     mean, std = logs.mean(), logs.spread()
     high = tuple((top - center) / spread for top, center, spread in zip(logs.highest(), mean, std, strict=True))
-    return LogScale(x0=tuple(x0), mean=mean, std=std, n_dims=n_dims, gap=tuple(gaps), high=high)
+    return plain.model_copy(update={"mean": mean, "std": std, "high": high})
 
 
 def channels(maps: Tensor) -> Tensor:

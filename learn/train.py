@@ -269,8 +269,7 @@ def blank_meta(config: Train, train: Source, share: int) -> Meta:
 
 def fitted(config: Train, train: Source, share: int) -> Normalizer:
     """The normaliser of the training split, read in batches of `share` maps."""
-    gaps = config.method.gaps(train.about.target_channels)
-    return Normalizer.fit(InOrder(train, share), offset=config.method.offset, gaps=gaps)
+    return Normalizer.fit(InOrder(train, share), **config.method.scales(train.about.target_channels))
 
 
 def start_of(config: Train, about: About) -> Meta | None:

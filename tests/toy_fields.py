@@ -55,7 +55,7 @@ def method(kind: About, *, net: object = None, **fields: object) -> Method:
     net = UNet(width=8, n_levels=2, n_embedding=8) if net is None else net
     told = Diffusion.model_validate({"kind": "diffusion", **fields})
     config = Train.model_construct(method=told, net=net)
-    return Method(config, Normalizer.fit([batch(kind, 8, seed=9)]), kind)
+    return Method(config, Normalizer.fit([batch(kind, 8, seed=9)], **told.scales(kind.target_channels)), kind)
 
 
 def write_boxes(folder: Path, n: int = 10, *, n_pixels: int = 16) -> Path:

@@ -27,8 +27,8 @@ def write_checkpoint(folder: Path, train: Train, **changes: Any) -> Path:
 
 def write_model_of(folder: Path, config: Train, about: About, batches: Iterable[Batch]) -> Path:
     """The same without a data set: `batches` are all there is of it."""
-    gaps = config.method.gaps(about.target_channels)
-    return write_model(folder, config, about, Normalizer.fit(batches, offset=config.method.offset, gaps=gaps))
+    scales = config.method.scales(about.target_channels)
+    return write_model(folder, config, about, Normalizer.fit(batches, **scales))
 
 
 def write_model(folder: Path, config: Train, about: About, normalizer: Normalizer) -> Path:

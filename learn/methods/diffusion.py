@@ -84,7 +84,8 @@ class Diffusion:
         """
         streams, scale = Streams(seeds), self.normalizer.targets
         shape = (len(self.about.target_channels), *inputs.shape[2:])
-        return scale.inverse(scale.bounded(self.sample(nets, inputs, params, streams.normal(shape), streams)))
+        sample = self.sample(nets, inputs, params, streams.normal(shape), streams)
+        return scale.inverse(scale.bounded(sample), inputs[:, :1])
 
     def sample(self, nets: Nets, inputs: Tensor, params: Tensor, start: Tensor, streams: Streams) -> Tensor:
         """The normalised sample that the white noise `start` (B, C, ...) becomes."""
@@ -124,7 +125,7 @@ class Diffusion:
 
     def _errors(self, nets: Nets, batch: Batch, t: Tensor, shown: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
         """Mean squared errors of the answer at times t (B,), and of the x0 it stands for over the share of noise."""
-        x0 = self.normalizer.targets.forward(batch.targets)
+        x0 = self.normalizer.targets.forward(batch.targets, batch.inputs[:, :1])
         eps, path = streams.normal(tuple(x0.shape[1:])), self.objective.path
         signal, noise = (share.to(x0.dtype) for share in (path.signal(t), path.noise(t)))
         much, less = spread(signal, x0), spread(noise, x0)

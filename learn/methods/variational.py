@@ -128,7 +128,7 @@ class Variational(Diffusion):
         self, nets: Nets, batch: Batch, at: Tensor, log_density: Tensor, shown: Tensor, streams: Streams
     ) -> Tensor:
         """Of each map (B,) what its level `at` [ln(noise / signal)] says of the integral, over its length."""
-        x0 = self.normalizer.targets.forward(batch.targets)
+        x0 = self.normalizer.targets.forward(batch.targets, batch.inputs[:, :1])
         eps = streams.normal(tuple(x0.shape[1:]))
         t = self.objective.path.time_of(torch.exp(at))
         signal, noise = (share.to(x0.dtype) for share in (self.objective.path.signal(t), self.objective.path.noise(t)))

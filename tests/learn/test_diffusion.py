@@ -198,15 +198,15 @@ def test_a_network_that_answers_nothing_errs_by_the_variance_of_the_answer(objec
 class Misled(nn.Module):
     """Knows the fields but for an error of 0.1, and answers what it is asked for."""
 
-    def __init__(self, made: Diffusion, fields: Tensor) -> None:
+    def __init__(self, made: Diffusion, fields: Tensor, base: Tensor | None = None) -> None:
         super().__init__()
-        self.made, self.x0 = made, made.normalizer.targets.forward(fields)
+        self.made, self.x0 = made, made.normalizer.targets.forward(fields, base)
 
     def forward(self, seen: Tensor, _params: Tensor, told: Tensor) -> Tensor:
         angle = (torch.pi / 2 * told.double())[:, None, None, None]
         t = self.made.objective.path.time_of(torch.tan(angle))
         signal, noise = self.made.objective.path.signal(t), self.made.objective.path.noise(t)
-        wrong, objective = self.x0 + 0.1, self.made.objective
+        wrong, objective, seen = self.x0 + 0.1, self.made.objective, seen[:, :1]
         answer = objective.answer(wrong, (seen - signal * wrong) / noise, signal, noise)
         keep, scale = objective.known(signal, noise) if objective.known else (0.0, 1.0)
         return ((answer - keep * seen) / scale).float()
@@ -260,6 +260,20 @@ def test_no_sample_is_brighter_than_training_ever_was() -> None:
     dark = scale.model_copy(update={"high": tuple(scale.forward(torch.full((1, 1, 1), bound)).flatten().tolist())})
     made.normalizer = made.normalizer.model_copy(update={"targets": dark})
     np.testing.assert_allclose(predicted(made, nets, shown, shown.seeds), free.clamp(max=bound), rtol=1e-5)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_residuals_become_fields_around_what_they_are_shown_with(objective: str) -> None:
+    kind = about(inputs=("dmo",))
+    made, shown = method(kind, objective=objective, residual=("dmo",)), batch(kind)
+    scale = made.normalizer.targets
+    net = Misled(made, shown.targets, shown.inputs)
+    expected = scale.inverse(scale.bounded(net.x0 + 0.1), shown.inputs)
+    samples = made.predict({NET: net}, shown.inputs, shown.params, shown.seeds)
+    np.testing.assert_allclose(samples, expected, rtol=0.01)
+    measured = made.validate({NET: net}, shown)["velocity"]
+    angles = np.pi / 2 * (np.arange(8) + 0.5) / 8
+    np.testing.assert_allclose(measured, np.mean(0.01 / np.sin(angles) ** 2), rtol=1e-3)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def stars(n: int = 64) -> torch.Tensor:
 
 def test_a_gap_keeps_empty_pixels_apart_and_exactly_empty() -> None:
     maps = stars()
-    scale = fit_log_scale("targets", [1.0, 100.0], [maps], (0.0, 1.0))
+    scale = fit_log_scale("targets", [1.0, 100.0], [(maps, None)], (0.0, 1.0))
     shown = scale.forward(maps)
     np.testing.assert_allclose(scale.inverse(shown), maps, rtol=1e-6, atol=0)
     empty = maps[0, 1] == 0
@@ -153,7 +154,7 @@ def test_as_many_pixels_are_empty_after_noise_as_before() -> None:
     """A pixel of few stars is pushed below the faintest as often as above it: it must not be emptied by that."""
     maps = stars()
     maps[0, 1] *= 1e-3  # nearly all are far below x0
-    scale = fit_log_scale("targets", [1.0, 100.0], [maps], (0.0, 1.0))
+    scale = fit_log_scale("targets", [1.0, 100.0], [(maps, None)], (0.0, 1.0))
     shown = scale.forward(maps)
     noisy = scale.inverse(shown + 0.1 / scale.std[1] * torch.randn(shown.shape, generator=torch.manual_seed(0)))
     np.testing.assert_array_equal(noisy[0, 1] == 0, maps[0, 1] == 0)
@@ -161,7 +162,7 @@ def test_as_many_pixels_are_empty_after_noise_as_before() -> None:
 
 def test_without_a_gap_half_of_the_empty_pixels_would_fill() -> None:
     maps = stars()
-    scale = fit_log_scale("targets", [1.0, 100.0], [maps])
+    scale = fit_log_scale("targets", [1.0, 100.0], [(maps, None)])
     noisy = scale.inverse(scale.forward(maps) + 0.1 * torch.randn(maps.shape, generator=torch.manual_seed(0)))
     empty = maps[0, 1] == 0
     assert 0.4 < float((noisy[0, 1][empty] == 0).double().mean()) < 0.6
@@ -169,7 +170,47 @@ def test_without_a_gap_half_of_the_empty_pixels_would_fill() -> None:
 
 
 def test_the_gap_is_that_of_the_channels_that_are_named() -> None:
-    assert Diffusion(empty=("stars",), gap=0.7).gaps(("dark_matter", "gas", "stars")) == (0.0, 0.0, 0.7)
-    assert Diffusion().gaps(("gas", "stars")) == ()
+    assert Diffusion(empty=("stars",), gap=0.7).scales(("dark_matter", "gas", "stars"))["gaps"] == (0.0, 0.0, 0.7)
+    assert Diffusion().scales(("gas", "stars")) == {"offset": 1.0, "gaps": (), "residual": ()}
     with pytest.raises(ValueError, match=r"method\.empty: any of gas, got stars"):
-        Diffusion(empty=("stars",)).gaps(("gas",))
+        Diffusion(empty=("stars",)).scales(("gas",))
+    assert Diffusion(residual=("gas",)).scales(("gas", "stars"))["residual"] == (True, False)
+    with pytest.raises(ValueError, match=r"method\.residual: any of stars, got gas"):
+        Diffusion(residual=("gas",)).scales(("stars",))
+
+
+def halos(gas: float) -> Batch:
+    """Dark matter over decades, a share of it as gas but for 1 % of scatter, and stars in a fifth of the pixels."""
+    rng = np.random.default_rng(1)
+    matter = 10 ** rng.normal(0, 1, (4, 1, 32, 32))
+    scattered = gas * matter * (1 + 0.01 * rng.standard_normal(matter.shape))
+    targets = np.concatenate([scattered, np.concatenate([stars(32)[:, 1:]] * 4)], axis=1)
+    return Batch(torch.tensor(matter), torch.tensor(targets), torch.ones(4, 1), torch.arange(4))
+
+
+def test_a_residual_is_what_a_guess_from_the_input_leaves_open() -> None:
+    batch = halos(gas=0.15)
+    scales = [Normalizer.fit([batch], offset=3.0, residual=told).targets for told in ((True, False), ())]
+    beside, plain = (scale.forward(batch.targets, batch.inputs) for scale in scales)
+    assert scales[0].share == pytest.approx((0.15, 0.0), rel=0.01)
+    np.testing.assert_allclose(beside[:, 0].mean(), 0, atol=1e-9)
+    np.testing.assert_allclose(beside[:, 0].std(correction=0), 1)
+    np.testing.assert_array_equal(beside[:, 1], plain[:, 1])
+    assert abs(np.corrcoef(beside[:, 0].flatten(), batch.inputs.flatten())[0, 1]) < 0.1
+    np.testing.assert_allclose(scales[0].inverse(beside, batch.inputs), batch.targets, rtol=1e-9)
+    errors = [
+        (scale.inverse(shown + 0.1, batch.inputs) / batch.targets - 1)[:, 0].abs().mean()
+        for scale, shown in zip(scales, (beside, plain), strict=True)
+    ]
+    assert errors[0] < 0.1 * errors[1]  # a tenth of a standard deviation
+
+
+def test_a_residual_is_of_an_input_map() -> None:
+    batch = halos(gas=0.15)
+    with pytest.raises(ValueError, match="an input map for the residual channels, got none"):
+        Normalizer.fit([replace(batch, inputs=batch.inputs[:, :0])], residual=(True, False))
+    scale = Normalizer.fit([batch], residual=(True, False)).targets
+    with pytest.raises(ValueError, match="the map whose share is taken off, got none"):
+        scale.forward(batch.targets)
+    with pytest.raises(ValueError, match="rows of one length"):
+        LogScale.model_validate(scale.model_dump() | {"share": (0.1,)})
