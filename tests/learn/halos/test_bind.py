@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -159,6 +160,20 @@ def test_what_decides_the_draws_is_in_their_recipe(tmp_path: Path) -> None:
     others += [{"n": 3}, {"identity": "other"}]
     assert len({work.recipe, *(replace(work, **other).recipe for other in others)}) == 1 + len(others)
     assert replace(work, path=tmp_path / "b").recipe == work.recipe
+
+
+@pytest.mark.parametrize("pixel", [-1.0, np.nan, np.inf])
+def test_draws_that_are_no_masses_are_refused(
+    pixel: float, asked: Asked, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bind.prepare(asked(sampler=trained))
+    work = bind.works(job, job.views[0])[0]
+    draws = np.ones(work.shape, np.float32)
+    draws[0, 1, 2, 3, 3] = pixel
+    monkeypatch.setattr(bind, "opened", lambda _: SimpleNamespace(sample_each=lambda *_: draws))
+    with pytest.raises(RuntimeError, match=r"axis_0_slab_0\.0000\.hdf5: expected masses >= 0"):
+        bind.make(work, trained)
+    assert not bind.is_made(work)
 
 
 def test_what_is_made_is_kept_and_what_is_lost_is_made_again(
