@@ -44,3 +44,8 @@ def keywords(mass: Mass, i: int) -> dict[str, float]:
     if "kappa_s" in told:
         told["alpha_Rs"] = 4 * told.pop("kappa_s") * told["Rs"] * (1 + float(torch.log(torch.tensor(0.5))))
     return told
+
+
+def as_images(column: Tensor) -> Tensor:
+    """(n, 1) -> (n, 1, 1), beside grids (1, rows, columns)."""
+    return column[..., None]

@@ -1,6 +1,7 @@
 """Ellipses by their complex ellipticity, and the one function that elliptical and NFW lenses are written with.
 
-With z = x + iy and e = e1 + i e2 = (1 - q) / (1 + q) exp(2 i phi), q the axis ratio and phi the angle of the major axis,
+With z = x + iy and e = e1 + i e2 = (1 - q) / (1 + q) exp(2 i phi), of the axis ratio q and the angle phi of the major
+axis,
 
     |z - e conj(z)| / sqrt(1 - |e|^2) = sqrt(q x'^2 + y'^2 / q)
 

@@ -1,8 +1,8 @@
 """Thin lenses in closed form: potential, deflection and convergence of sums of mass profiles.
 
 Parameters are tensors that broadcast with the angles x, y [arcsec]. Deflections are reduced ones, for one source
-plane. Ellipticities are those of `sim.lensing.ellipse`; Einstein radii are product-averaged, so that the mean convergence
-within the ellipse is 1. Conventions are lenstronomy's, names in `lens_model_list` too. Knows nothing of light.
+plane. Ellipticities are those of `sim.lensing.ellipse`; Einstein radii are product-averaged, so that the mean
+convergence within the ellipse is 1. Conventions are lenstronomy's. Knows nothing of light.
 """
 
 from __future__ import annotations
