@@ -12,6 +12,7 @@ from sim import cosmology, profiles, snapshot
 from sim.snapshot import Particles, Snapshot
 
 COSMOLOGY = Cosmology(omega_m=0.3, omega_b=0.045, h=0.7, n_s=0.96, sigma8=0.8)
+SHARD_DAMAGES = ("truncated", "altered", "no record", "foreign record", "other record")
 BOX = Box(cosmology=COSMOLOGY, box_size=12.5, n_particles=16, seed=1, redshifts=(1.0, 0.0))
 
 
@@ -37,3 +38,19 @@ def simulation(
         content = Snapshot({"dark_matter": particles}, box.box_size, redshift, COSMOLOGY.omega_m, COSMOLOGY.h)
         snapshot.write(folder / f"snap_{i:03d}.hdf5", content)
     (folder / "box.json").write_text(json.dumps({"box": json.loads(told.model_dump_json()), "seed": seed}))
+
+
+def damaged_shard(folder: Path, damage: str) -> None:
+    """What may have become of box_0002, or of its record, in a folder of shards."""
+    shard, record = folder / "box_0002.hdf5", folder / "box_0002.json"
+    whole = shard.read_bytes()
+    if damage == "truncated":
+        shard.write_bytes(whole[:-100])
+    elif damage == "altered":
+        shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif damage == "no record":
+        record.unlink()
+    elif damage == "foreign record":
+        record.write_text("{}")
+    else:
+        record.write_bytes((folder / "box_0001.json").read_bytes())

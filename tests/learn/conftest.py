@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from camels_like import write_suite
+from oracle import write_pairs
 from toy_counts import write_toy_counts
 from toy_fields import fields, write_boxes
 from toy_pairs import write_toy_pairs
@@ -32,6 +33,12 @@ def toy_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_pairs_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The same folder with fields of the manifest replaced."""
     return lambda **changes: write_toy_pairs(tmp_path_factory.mktemp("toy_pairs"), **changes)
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six simulations with two 32 x 32 maps of each, which an oracle knows: read it, never write it."""
+    return write_pairs(tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from benchmarks.peers.our_diffusion import Model
 from configs import DiT, Train, UNet
 from learn.scores.geometry import Geometry
 from learn.sources import open_source
+from learn.train import Progress, fit
 
 
 @pytest.fixture
@@ -92,20 +96,60 @@ def test_runs_of_both_networks_take_the_same_processor_time(tiny: Train, monkeyp
     }
     assert len({run.out for run in runs.values()}) == 16
     assert {run.method.objective for run in runs.values()} == {"eps", "v", "edm", "flow"}
-    monkeypatch.setattr(objectives, "cost", lambda _train: pytest.fail("measured again"))
-    assert objectives.planned(trains, 100.0, 2) == runs
+    assert all(run.seed == seed for (_, _, seed), run in runs.items())
+    assert {-(-run.n_steps // run.validate_every) for run in runs.values()} == {objectives.N_VALIDATIONS}
+
+
+def test_a_step_is_measured_once_for_each_network_and_size_of_batches(
+    tiny: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trains, measured = {"U-Net": tiny}, []
+    monkeypatch.setattr(objectives, "cost", lambda train: (measured.append(train), train.batch_size / 8)[1])
+    runs = objectives.planned(trains, 100.0, 1)
+    assert objectives.planned(trains, 100.0, 1) == runs
+    assert measured == [tiny]
+    larger = {"U-Net": tiny.model_copy(update={"batch_size": 8})}
+    assert {run.n_steps for run in objectives.planned(larger, 100.0, 1).values()} == {100}
+
+
+def test_a_step_costs_the_median_of_its_processor_seconds_once_warm(
+    tiny: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, steps = [0.0], iter((100.0, 2.0, 1.0, 9.0, 3.0, 2.0))
+
+    class Timed:
+        def __init__(self, *_told: object) -> None: ...
+
+        def advance(self) -> None:
+            clock[0] += next(steps)
+
+    monkeypatch.setattr(objectives, "Run", Timed)
+    monkeypatch.setattr(objectives, "time", SimpleNamespace(process_time=lambda: clock[0]))
+    assert objectives.cost(tiny) == 2.0
 
 
 @pytest.mark.slow
 def test_an_objective_is_trained_judged_and_kept(tiny: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny.model_copy(update={"n_steps": 4, "validate_every": 2})
     monkeypatch.setattr(objectives, "SAMPLING", objectives.SAMPLING.model_copy(update={"n_steps": 3}))
+    assert any(progress.checkpoint for progress in fit(config))  # and stopped there
+    made: list[int] = []
+
+    def watched(*told: Any, **more: Any) -> Iterator[Progress]:
+        for progress in fit(*told, **more):
+            made.append(progress.step)
+            yield progress
+
+    monkeypatch.setattr(objectives, "fit", watched)
     found = objectives.judged(config, n_draws=1)
+    assert made == [3, 4]
     assert found["n_steps"] == 4
     assert found["n_evaluations"] == 3
     assert len(found["k"]) == len(found["ratio"])
     monkeypatch.setattr(objectives, "measured", lambda *_: pytest.fail("judged again"))
     assert objectives.judged(config, n_draws=1) == found
+    with pytest.raises(pytest.fail.Exception, match="judged again"):
+        objectives.judged(config, n_draws=2)
     every = {(name, objective, 0): found for name in objectives.CONFIGS for objective in objectives.OBJECTIVES}
     assert len(objectives.figure(every).axes) == 2
     assert len(list(objectives.rows(every))) == 7 * 3

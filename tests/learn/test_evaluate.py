@@ -1,4 +1,4 @@
-"""The judge: a painter that knows the truth, one that draws, a folder of predictions, and a trained checkpoint."""
+"""The judge: a painter that knows the truth, the baselines beside it, a folder of predictions, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,21 +14,16 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
+from oracle import SPLIT, Oracle, config, row, shard, use
 
-from configs import Evaluate, PairShards, Train
-from learn import baselines, curves, evaluate, subjects
+from configs import Evaluate, PairShards
+from learn import baselines, curves, evaluate
 from learn.data import About, Batch
 from learn.scores.score import SCORES
 from learn.sources import open_source
-from learn.train import fit
 from sim import shards
-from sim.shards import PARAM_NAMES
 
-BOX_SIZE = 16.0
-N = 32
-SPLIT = {"train": ("box_0000", "box_0001", "box_0002"), "validation": ("box_0003",), "test": ("box_0004", "box_0005")}
 BASELINES = ("identity", "blank", "amplitude filter", "pixel lookup")
 CHANNELS = ("total", "gas", "stars")
 PICTURES = (
@@ -39,88 +33,6 @@ PICTURES = (
 FILES = ("evaluation.html", "metrics.json", "curves.npz", *(f"{name}.png" for name in PICTURES))
 
 
-def shard(name: str) -> shards.Shard:
-    """Two maps whose gas is smooth and whose stars sit in the peaks."""
-    rng = np.random.default_rng(int(name[-4:]))
-    wave = np.hypot(np.fft.fftfreq(N, 1 / N)[:, None], np.arange(N // 2 + 1)[None])
-    modes = np.fft.rfft2(rng.normal(size=(2, N, N))) / np.maximum(wave, 1)
-    dmo = 1e12 * np.exp(4 * np.fft.irfft2(modes, s=(N, N)))
-    gas = 1.6e11 * np.exp(4 * np.fft.irfft2(modes * np.exp(-(wave**2) / 100), s=(N, N)))
-    stars = 0.01 * np.maximum(dmo - 2e12, 0)
-    targets = np.stack([0.84 * dmo + gas + stars, gas, stars], axis=1)
-    values = {"omega_m": 0.3, "omega_b": 0.048}
-    params = np.tile(np.array([values.get(key, 1.0) for key in PARAM_NAMES], np.float32), (2, 1))
-    maps = (dmo[:, None].astype(np.float32), targets.astype(np.float32), params)
-    return shards.Shard(name, *maps, np.arange(2), np.zeros(2, int), BOX_SIZE, 0.0, {"n_slabs": 1})
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pairs")
-    entries = []
-    for name in sorted(sum(SPLIT.values(), ())):
-        path = folder / f"{name}.hdf5"
-        shards.write_shard(path, shard(name))
-        entries.append(shards.ShardEntry(simulation=name, file=path.name, sha256=shards.file_hash(path), n_maps=2))
-    manifest = shards.Manifest(
-        format=shards.FORMAT,
-        config={},
-        commit="abc",
-        input_channels=shards.INPUT_CHANNELS,
-        target_channels=shards.TARGET_CHANNELS,
-        unit=shards.UNIT,
-        pixel_size=BOX_SIZE / N,
-        box_size=BOX_SIZE,
-        depth=BOX_SIZE,
-        param_names=PARAM_NAMES,
-        shards=tuple(entries),
-        split=SPLIT,
-    )
-    (folder / "manifest.json").write_text(manifest.model_dump_json())
-    return folder
-
-
-@dataclass
-class Oracle:
-    """A painter that knows the truth of every input it may be asked about, times `factor`; draws differ by `spread`."""
-
-    factor: float = 1.0
-    spread: float = 0.0
-    changes: Sequence[tuple[str, Any]] = ()
-
-    @property
-    def is_stochastic(self) -> bool:
-        return self.spread > 0
-
-    @property
-    def meta(self) -> Any:
-        kind = {"param_names": PARAM_NAMES, "pixel_size": BOX_SIZE / N, "depth": BOX_SIZE}
-        kind |= {"step": 7, "commit": "abc", "weights_sha256": "d1"}
-        channels = {"input_channels": shards.INPUT_CHANNELS, "target_channels": shards.TARGET_CHANNELS}
-        return SimpleNamespace(**(kind | channels | dict(self.changes)))
-
-    def draws(self, maps: NDArray, params: NDArray, n: int, *, pixel_size: float, seed: int) -> NDArray:
-        assert pixel_size == BOX_SIZE / N
-        assert params.shape == (len(maps), len(PARAM_NAMES))
-        known = {one.tobytes(): truth for name in SPLIT["test"] for one, truth in paired(shard(name))}
-        truth = np.stack([self.factor * known[one.tobytes()] for one in maps])
-        noise = np.random.default_rng(seed).normal(0, 1, size=(n, *truth.shape[:2], 1, 1))
-        return (truth * np.exp(self.spread * noise)).astype(np.float32)
-
-
-def paired(held: shards.Shard) -> list[tuple[NDArray, NDArray]]:
-    return list(zip(held.inputs, held.targets, strict=True))
-
-
-def use(monkeypatch: pytest.MonkeyPatch, painter: Oracle) -> None:
-    monkeypatch.setattr(subjects, "Predictor", SimpleNamespace(load=lambda _: painter))
-
-
-def config(pairs: Path, out: Path, **changes: Any) -> Evaluate:
-    subject = {} if "predictions" in changes else {"checkpoint": out / "checkpoint"}
-    return Evaluate(data=PairShards(folder=pairs), out=out, n_bins=8, **(subject | changes))
-
-
 @pytest.fixture(scope="module")
 def judged(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("judged") / "evaluation"
@@ -128,10 +40,6 @@ def judged(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
         use(monkeypatch, Oracle())
         monkeypatch.setattr(evaluate.portfolio, "DPI", 40)
         return evaluate.evaluate(config(pairs, out)), out
-
-
-def row(result: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(row for row in result["rows"] if row["name"] == name)
 
 
 def test_the_truth_itself_is_perfect_in_every_score_and_every_baseline_is_beside_it(
@@ -277,42 +185,6 @@ def test_the_baselines_may_be_those_of_other_maps_of_the_same_kind(
         evaluate.judge(config(pairs, tmp_path, baselines=PairShards(folder=toy_pairs)))
 
 
-@pytest.fixture(scope="module")
-def drawn(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """The judgement of a painter that draws, with its predictions kept."""
-    out = tmp_path_factory.mktemp("drawn")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        use(monkeypatch, Oracle(spread=0.1))
-        monkeypatch.setattr(evaluate.portfolio, "DPI", 40)
-        kept = config(pairs, out / "evaluation", save_predictions=out / "kept", n_draws=6)
-        return evaluate.evaluate(kept), out
-
-
-def test_a_painter_that_draws_is_judged_by_one_draw_by_the_mean_and_by_its_coverage(
-    drawn: tuple[dict[str, Any], Path],
-) -> None:
-    result, out = drawn
-    assert [one["method"] for one in result["rows"][:3]] == ["painter", "painter mean", "identity"]
-    one, mean = (row(result, f"{method} gas") for method in ("painter", "painter mean"))
-    assert mean["mass_error"]["value"] < one["mass_error"]["value"]
-    for quantity in ("pixels", "apertures", "power"):
-        narrow, wide = (one[f"coverage_{share}_{quantity}"]["value"] for share in (68, 95))
-        assert 0 <= narrow <= wide <= 1
-    assert mean["coverage_68_pixels"] is None
-    assert (out / "evaluation" / "coverage.png").is_file()
-    assert "Calibration of the draws" in (out / "evaluation" / "evaluation.html").read_text()
-
-
-def test_kept_predictions_are_judged_alike(drawn: tuple[dict[str, Any], Path], pairs: Path, tmp_path: Path) -> None:
-    result, out = drawn
-    kept = np.load(out / "kept" / "box_0004.npy", allow_pickle=False)
-    assert kept.shape == (6, 2, 3, N, N)
-    again = evaluate.judge(config(pairs, tmp_path, predictions=out / "kept")).metrics
-    assert again["rows"] == result["rows"]
-    assert again["subject"]["kind"] == "predictions"
-    assert again["subject"]["n_draws"] == 6
-
-
 def test_predictions_of_one_answer_make_the_same_round(
     pairs: Path, tmp_path: Path, judged: tuple[dict[str, Any], Path]
 ) -> None:
@@ -394,42 +266,3 @@ def test_total_comes_first() -> None:
     )
     with pytest.raises(ValueError, match="total as the first of the channels, got gas, total"):
         evaluate.refuse_without_total(about)
-
-
-@pytest.mark.parametrize("method", ["regression", {"kind": "stochastic", "n_noise": 2, "pools": (1, 4)}])
-def test_a_trained_checkpoint_is_judged(method: Any, toy_train: Train, tmp_path: Path) -> None:
-    run = Train.model_validate(toy_train.model_dump() | {"method": method, "n_steps": 2})
-    for _ in fit(run):
-        pass
-    judging = Evaluate(
-        checkpoint=run.out / "final",
-        data=run.data,
-        out=tmp_path / "out",
-        n_bins=5,
-        n_draws=4,
-        save_predictions=tmp_path,
-    )
-    judgement = evaluate.judge(judging)
-    methods = {one["method"] for one in judgement.metrics["rows"]}
-    assert ("painter mean" in methods) == (method != "regression")
-    conserved = row(judgement.metrics, "painter total")["mass_conservation"]["value"]
-    assert conserved < 1e-5
-    kept = evaluate.judge(
-        judging.model_copy(update={"checkpoint": None, "predictions": tmp_path, "save_predictions": None})
-    )
-    assert kept.metrics["rows"] == judgement.metrics["rows"]
-
-
-def test_no_memory_is_kept_of_a_simulation(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only curves and numbers stay, of which none is as large as a map."""
-    use(monkeypatch, Oracle(spread=0.1))
-    source = open_source(PairShards(folder=pairs), "test")
-    judging = config(pairs, tmp_path, n_draws=4)
-    fitted = evaluate.fitted(judging, source.about)
-    books = evaluate.measured(judging, source, subjects.open_subject(judging, source), fitted)
-    for ledger in books.ledgers.values():
-        arrays = [value for entry in ledger.entries for value in (*entry.measured.values(), *entry.scores.values())]
-        assert max(array.size for array in (*arrays, *ledger.places)) < N * N
-        assert all(array.base is None or array.base.size < 3 * N * N for array in arrays)
-    assert isinstance(books.sample, evaluate.Sample)
-    assert not isinstance(books.sample.truth, torch.Tensor)

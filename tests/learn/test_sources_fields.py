@@ -17,7 +17,7 @@ from toy_fields import fields
 from learn.sources import open_source, stock
 from learn.sources.fields import averaged
 from learn.sources.stock import Cubes
-from sim import cosmology
+from sim import cosmology, snapshot
 from sim.shards import UNIT
 
 SPLITS = ("train", "validation", "test")
@@ -61,6 +61,7 @@ def test_a_source_travels_without_its_fields_and_is_known_by_what_it_is(toy_boxe
 def test_cubes_hold_the_mass_of_the_particles(tmp_path: Path) -> None:
     for i in range(3):
         simulation(tmp_path / f"box_{i}", seed=i)
+        (tmp_path / f"box_{i}" / "snap_000.hdf5").unlink()  # of another redshift
     source = open_source(fields(tmp_path, n_dims=3, n_pixels=8, split=(0.34, 0.33, 0.33)), "train")
     assert source.about.n_dims == 3
     assert source.about.unit == "Msun/h / (Mpc/h)^3"
@@ -69,6 +70,10 @@ def test_cubes_hold_the_mass_of_the_particles(tmp_path: Path) -> None:
     expected = BOX.n_particles**3 * cosmology.particle_mass(BOX) / BOX.box_size**3
     np.testing.assert_allclose(cube.mean(), expected, rtol=1e-5)
     assert cube.max() > 20 * cube.mean()  # the clump
+    (name,) = source.simulations
+    pos = snapshot.read(tmp_path / name / "snap_001.hdf5").particles["dark_matter"].pos
+    nearest, _ = np.histogramdd((pos + 0.5 * source.about.pixel_size) % BOX.box_size, 8, [(0, BOX.box_size)] * 3)
+    assert cube.argmax() == nearest.argmax()
 
 
 def test_a_snapshot_is_read_once_for_a_cube_while_there_is_room(

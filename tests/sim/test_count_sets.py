@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_boxes import BOX, simulation
+from own_boxes import BOX, SHARD_DAMAGES, damaged_shard, simulation
 
 from configs import Counts, FoundHalos
 from sim import count_sets, count_shards, shards
@@ -68,23 +68,12 @@ def test_a_shard_made_twice_has_the_same_bytes_and_names_no_folder(made: Counts,
         assert str(boxes).encode() not in data
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered", "no record", "foreign record", "other record"])
+@pytest.mark.parametrize("damage", SHARD_DAMAGES)
 def test_what_is_damaged_is_made_again_and_nothing_else(made: Counts, boxes: Path, tmp_path: Path, damage: str) -> None:
     copy = config(boxes, tmp_path)
     for name, data in content(made.out).items():
         (tmp_path / name).write_bytes(data)
-    shard, record = tmp_path / "box_0002.hdf5", tmp_path / "box_0002.json"
-    whole = shard.read_bytes()
-    if damage == "truncated":
-        shard.write_bytes(whole[:-100])
-    elif damage == "altered":
-        shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    elif damage == "no record":
-        record.unlink()
-    elif damage == "foreign record":
-        record.write_text("{}")
-    else:
-        record.write_bytes((tmp_path / "box_0001.json").read_bytes())
+    damaged_shard(tmp_path, damage)
     kept = (tmp_path / "box_0001.hdf5").stat().st_mtime_ns
     assert [name for name in NAMES if count_sets.completed(name, copy) is None] == ["box_0002"]
     assert len(list(count_sets.produce(copy))) == 4

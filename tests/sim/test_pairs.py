@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from own_boxes import BOX, COSMOLOGY, simulation
+from own_boxes import BOX, COSMOLOGY, SHARD_DAMAGES, damaged_shard, simulation
 
 from configs import Baryons, Ensemble, Pairs
 from sim import cosmology, ensemble, pairs, sides
@@ -83,25 +83,14 @@ def test_a_second_run_makes_nothing(made: Pairs) -> None:
     assert (made.out / "manifest.json").read_bytes() == manifest
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered", "no record", "foreign record", "other record"])
+@pytest.mark.parametrize("damage", SHARD_DAMAGES)
 def test_a_shard_without_a_record_that_agrees_is_made_again(
     made: Pairs, boxes: Path, tmp_path: Path, damage: str
 ) -> None:
     copy = config(boxes, tmp_path)
     for name, data in content(made.out).items():
         (tmp_path / name).write_bytes(data)
-    shard, record = tmp_path / "box_0002.hdf5", tmp_path / "box_0002.json"
-    whole = shard.read_bytes()
-    if damage == "truncated":
-        shard.write_bytes(whole[:-100])
-    elif damage == "altered":
-        shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    elif damage == "no record":
-        record.unlink()
-    elif damage == "foreign record":
-        record.write_text("{}")
-    else:
-        record.write_bytes((tmp_path / "box_0001.json").read_bytes())
+    damaged_shard(tmp_path, damage)
     assert [name for name in NAMES if pairs.completed(name, copy) is None] == ["box_0002"]
     assert len(list(pairs.produce(copy))) == 4
     assert content(tmp_path) == content(made.out)

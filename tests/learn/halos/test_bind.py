@@ -6,7 +6,9 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -17,10 +19,11 @@ from omegaconf import OmegaConf
 from configs import Bind, CamelsBox, SnapshotBox, Trained
 from learn.__main__ import main
 from learn.halos import bind
-from learn.halos.bind import Job
+from learn.halos.bind import Job, Work
 from learn.sources.cutout import MASS
 from learn.sources.halos import HaloSource
 from sim.samples import TARGET_CHANNELS, read_shard
+from sim.views import views
 
 Asked = Callable[..., Bind]
 
@@ -135,6 +138,42 @@ def test_draws_are_those_of_the_seed_and_not_of_the_batches(asked: Asked, traine
     assert not np.array_equal(drawn(seed=1), first)
     assert len({one.tobytes() for one in first}) == len(first)
     assert first.min() >= 0
+
+
+def test_every_halo_and_view_has_a_seed_of_its_own() -> None:
+    seeds = {
+        bind.seed_of(seed, view, halo)
+        for seed in (0, 1)
+        for n_slabs in (1, 2)
+        for view in views((0, 1, 2), n_slabs, 50.0)
+        for halo in range(10)
+    }
+    assert len(seeds) == 2 * 3 * (1 + 2) * 10
+    assert 0 <= min(seeds) <= max(seeds) < 2**bind.SEED_BITS
+
+
+def test_what_decides_the_draws_is_in_their_recipe(tmp_path: Path) -> None:
+    shown = np.ones((2, 4, 4), np.float32), np.ones((2, 1, 4, 4), np.float32)
+    work = Work(tmp_path / "a", *shown, np.ones((2, 3)), np.ones(2), np.arange(2), 2, "model")
+    columns = ("condition", "large_scale", "params", "mass", "seeds")
+    others: list[dict[str, Any]] = [{name: getattr(work, name) + 1} for name in columns]
+    others += [{"n": 3}, {"identity": "other"}]
+    assert len({work.recipe, *(replace(work, **other).recipe for other in others)}) == 1 + len(others)
+    assert replace(work, path=tmp_path / "b").recipe == work.recipe
+
+
+@pytest.mark.parametrize("pixel", [-1.0, np.nan, np.inf])
+def test_draws_that_are_no_masses_are_refused(
+    pixel: float, asked: Asked, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bind.prepare(asked(sampler=trained))
+    work = bind.works(job, job.views[0])[0]
+    draws = np.ones(work.shape, np.float32)
+    draws[0, 1, 2, 3, 3] = pixel
+    monkeypatch.setattr(bind, "opened", lambda _: SimpleNamespace(sample_each=lambda *_: draws))
+    with pytest.raises(RuntimeError, match=r"axis_0_slab_0\.0000\.hdf5: expected masses >= 0"):
+        bind.make(work, trained)
+    assert not bind.is_made(work)
 
 
 def test_what_is_made_is_kept_and_what_is_lost_is_made_again(

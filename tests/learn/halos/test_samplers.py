@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,8 @@ def test_frames_are_known_without_opening_and_tell_samplings_apart(halo_checkpoi
     assert (frame.scales, frame.n_pixels, frame.depth) == ((6.25, 12.5, 25.0, 50.0), 16, 50.0)
     assert "log10_halo_mass" not in frame.param_names
     assert HaloSampler.load(halo_checkpoint).n_evaluations == 3
+    guided = HaloSampler.load(halo_checkpoint, sampling=Sampling(n_steps=3, guidance=2.0))
+    assert guided.n_evaluations == 6
     other = config.model_copy(update={"sampling": Sampling(n_steps=2)})
     assert frame_of(other).identity != frame.identity
 
@@ -89,11 +92,11 @@ def test_the_mean_profile_follows_the_dark_matter_and_knows_no_chance(data: Halo
     np.testing.assert_allclose(profile.sample(2 * condition, wide, params, mass, 3, 1)[0], 2 * draws[0], rtol=1e-6)
 
 
-def test_a_share_that_was_put_in_comes_out(data: HaloCutouts) -> None:
+def test_shares_that_were_put_in_come_out_at_the_nearest_mass(data: HaloCutouts) -> None:
     profile = MeanProfile.fit(Profile(kind="mean_profile", data=data, n_masses=2, n_radii=6))
-    shares = np.array([0.8, 0.15, 0.05])
-    flat = type(profile)(profile.frame, profile.log_masses, profile.log_radii, np.tile(shares[:, None], (2, 1, 6)))
-    condition, wide, params, mass = told(data)
-    np.testing.assert_allclose(
-        flat.sample(condition, wide, params, mass, 0, 1)[0], shares[:, None, None] * condition, rtol=1e-6
-    )
+    shares = np.array([[0.8, 0.15, 0.05], [0.6, 0.3, 0.1]])
+    flat = replace(profile, log_masses=np.array([13.0, 14.0]), shares=np.tile(shares[:, :, None], 6))
+    condition, wide, params, _ = told(data)
+    for log_mass, share in ((13.4, shares[0]), (13.6, shares[1])):
+        found = flat.sample(condition, wide, params, 10**log_mass, 0, 1)[0]
+        np.testing.assert_allclose(found, share[:, None, None] * condition, rtol=1e-6)
