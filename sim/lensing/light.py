@@ -101,7 +101,7 @@ class Pixels:
     def brightness(self, x: Tensor, y: Tensor) -> Tensor:
         n, m = self.image.shape[-2:]
         across, up = (x - self.x) / self.pixel_size * (2 / m), (y - self.y) / self.pixel_size * (2 / n)
-        at = torch.stack(torch.broadcast_tensors(across, up), dim=-1)
+        at = torch.stack((across + torch.zeros_like(up), up + torch.zeros_like(across)), dim=-1)
         flat = at.expand(len(self.image), *at.shape[1:]).reshape(len(self.image), 1, -1, 2)
         seen = functional.grid_sample(self.image[:, None], flat, padding_mode="zeros", align_corners=False)
         return seen.reshape(len(self.image), *at.shape[1:-1])
