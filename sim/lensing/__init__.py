@@ -1,0 +1,1 @@
+"""Strong lenses: one forward operator, batched and differentiable, for simulation and for inversion."""
