@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -145,11 +146,23 @@ def run(config: Serve) -> None:
             print(f"serve: documentation at {url}/docs, Ctrl-C ends it", flush=True)
             for name in config.endpoints:
                 print(f"serve: POST {url}{ENDPOINTS[name].route.path}", flush=True)
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        print("serve: stopped", flush=True)
+            wait_for_interrupt()
+    except KeyboardInterrupt:  # before it waits
+        pass
     finally:
         ray.shutdown()
+    print("serve: stopped", flush=True)
+
+
+def wait_for_interrupt() -> None:
+    """Return at SIGINT. The kernel may hand it to a thread of Ray's, where it would not wake the main one."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        while not stop.wait(timeout=1):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cores(config: Serve) -> int:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from learn.halos import HaloSampler
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of
 from ray_jobs.cluster import free_port, session_members
-from serve.app import ROOT, Replica, build, cores, service
+from serve.app import ROOT, Replica, build, cores, service, wait_for_interrupt
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -261,6 +262,18 @@ def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, field_chec
             os.kill(pid, signal.SIGKILL)
         process.stdout.close()
         process.wait(timeout=10)
+
+
+def test_an_interrupt_that_another_thread_is_handed_is_one() -> None:
+    """The kernel may choose any thread of a process; the main one, which waits, is not woken then."""
+    other = threading.Thread(target=time.sleep, args=(3,), daemon=True)
+    other.start()
+    assert other.ident is not None
+    handed = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGINT))
+    handed.start()
+    before = signal.getsignal(signal.SIGINT)
+    wait_for_interrupt()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def once_up(url: str) -> httpx.Response:
