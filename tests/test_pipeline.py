@@ -82,7 +82,15 @@ os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "15"  # that it waits for
 from ray.cluster_utils import Cluster
 from configs import Train, load
 from ray_jobs.train import train
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+def head(attempts=3):  # a raylet gives its agents 15 s to start, of whatever a busy machine has left
+    try:
+        return Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    except Exception as error:
+        if attempts == 1 or "timed out during startup" not in str(error):
+            raise
+        return head(attempts - 1)
+
+cluster = head()
 second = cluster.add_node(num_cpus=1)
 ray.init(address=cluster.address)
 
