@@ -49,7 +49,7 @@ class Exposure:
         return rate + noise + self._cosmic_rays(rate.shape, rng)
 
     def noise_map(self, observed: Array) -> Array:
-        """The standard deviation that `observed` itself suggests, without what its own noise adds below zero."""
+        """Standard deviation of each pixel, `observed` standing for the rate; below 0, that of the sky alone."""
         return np.sqrt(self.variance(observed))
 
     def _cosmic_rays(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -17,7 +17,7 @@ from astropy.cosmology import FLRW
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sim.lensing.profiles import Mass, Vector
+from sim.lensing.profiles import Mass, Vector, sum_of
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,7 @@ class Planes:
             at_x = x - sum(float(self.factors[i, j]) * bent[i][0] for i in range(j))
             at_y = y - sum(float(self.factors[i, j]) * bent[i][1] for i in range(j))
             bent.append(mass.deflection(at_x, at_y))
-        total_x, total_y = bent[0]
-        for alpha_x, alpha_y in bent[1:]:
-            total_x, total_y = total_x + alpha_x, total_y + alpha_y
-        return total_x, total_y
+        return sum_of([alpha_x for alpha_x, _ in bent]), sum_of([alpha_y for _, alpha_y in bent])
 
 
 def scaling(redshifts: Sequence[float], z_source: float, cosmology: FLRW) -> NDArray[np.float64]:

@@ -204,14 +204,14 @@ class Sum:
     parts: Sequence[Mass]
 
     def potential(self, x: Tensor, y: Tensor) -> Tensor:
-        return torch.stack([part.potential(x, y) for part in self.parts]).sum(0)
+        return sum_of([part.potential(x, y) for part in self.parts])
 
     def deflection(self, x: Tensor, y: Tensor) -> Vector:
         every = [part.deflection(x, y) for part in self.parts]
         return sum_of([one[0] for one in every]), sum_of([one[1] for one in every])
 
     def convergence(self, x: Tensor, y: Tensor) -> Tensor:
-        return torch.stack([part.convergence(x, y) for part in self.parts]).sum(0)
+        return sum_of([part.convergence(x, y) for part in self.parts])
 
 
 def sum_of(terms: Sequence[Tensor]) -> Tensor:
