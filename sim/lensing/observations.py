@@ -6,6 +6,7 @@ those of the one `Camera`, or of lenstronomy. Knows nothing of files.
 
 from __future__ import annotations
 
+import importlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs import Lenses
-from sim.lensing import reference
 from sim.lensing.camera import Camera
 from sim.lensing.exposure import Exposure, rate_of
 from sim.lensing.scene import Columns, kernels_of, scene, source
@@ -63,6 +63,7 @@ def observe(truths: Truths, config: Lenses, *, device: torch.device | str = "cpu
 def images(truths: Truths, config: Lenses, device: torch.device | str = "cpu") -> Tensor:
     """Flux in each pixel (B, n, n), without noise, by the engine of the family."""
     if config.engine == "lenstronomy":
+        reference = importlib.import_module("sim.lensing.reference")  # lenstronomy takes seconds to import
         return torch.as_tensor(reference.images(truths, config), dtype=torch.float32, device=device)
     step = TOGETHER if str(device) == "cpu" else len(truths)
     parts = [truths.take(slice(start, start + step)) for start in range(0, len(truths), step)]

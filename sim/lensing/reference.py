@@ -5,6 +5,7 @@ lenstronomy has no spirals: they are a function of ours within its light model. 
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ LIGHTS = {"amplitude": "amp", "flux": "amp", "r_e": "R_sersic", "n": "n_sersic",
 class SpiralArms(SersicElliptic):
     """`sim.lensing.light.Spiral` as lenstronomy calls a profile."""
 
-    def function(self, x: Array, y: Array, **told: float) -> Array:  # type: ignore[override]
+    def function(self, x: Array, y: Array, /, **told: float) -> Array:  # type: ignore[override]
         light = Spiral(**{name: torch.tensor(value, dtype=torch.float64) for name, value in told.items()})
         return light.brightness(*(torch.as_tensor(np.atleast_1d(at), dtype=torch.float64) for at in (x, y))).numpy()
 
@@ -80,7 +81,9 @@ def lens_model(columns: Columns, config: Lenses) -> tuple[LensModel, list[dict[s
     names = {"theta_E": "theta_e_los", "center_x": "x_los", "center_y": "y_los"}
     found.append(("SIS", {key: float(truths[name][0]) for key, name in names.items()}))
     planes = {"lens_redshift_list": redshifts, "z_source": float(truths["z_source"][0]), "multi_plane": True}
-    model = LensModel([name for name, _ in found], cosmo=to_astropy(config.cosmology), **planes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*osmology is provided", UserWarning)
+        model = LensModel([name for name, _ in found], cosmo=to_astropy(config.cosmology), **planes)
     return model, [told for _, told in found]
 
 
