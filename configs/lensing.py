@@ -87,7 +87,7 @@ class Reject(Frozen):
 
 
 class Lenses(Frozen):
-    """A family of simulated strong lenses; system i of a seed is the same however many there are, and whoever made it."""
+    """A family of simulated strong lenses: system i of a seed is the same however many there are, whoever made it."""
 
     family: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="what the family is called")
     out: Location = Field(description="folder of the files and of manifest.json")

@@ -25,6 +25,7 @@ N_ROWS = 4
 """Rows of a set that is shown alone."""
 COLUMNS = ("source", "without noise", "observed")
 COLORMAP = "inferno"
+TITLE = "Simulated lenses: Einstein radius, magnification; sides of source field and image"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def lens_figure(rows: Sequence[Row]) -> Figure:
             draw_row(axes, row)
         for axes, title in zip(grid[0], COLUMNS * N_ACROSS, strict=True):
             axes.set_title(title, fontsize=8)
-        figure.suptitle("Simulated lenses: Einstein radius, magnification; sides of source field and image", fontsize=10)
+        figure.suptitle(TITLE, fontsize=10)
     return figure
 
 

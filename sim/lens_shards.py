@@ -2,7 +2,7 @@
 
 Knows the formats and their integrity; knows nothing of how lenses are made.
 
-Shard `lenses_{part}.hdf5`, float32: `image`, `noiseless` and `noise_map` (n, P, P), `psf` (n, k, k), `source` (n, m, m);
+Shard `lenses_{part}.hdf5`, float32: `image`, `noiseless`, `noise_map` (n, P, P), `psf` (n, k, k), `source` (n, m, m);
 `truth/{name}` (n,), `truth/subhalos` (n, s, 3) and `truth/clumps` (n, c, 4), float64; units as attributes. Its record
 `lenses_{part}.json` says which configuration it was made from and what was rejected. `manifest.json` lists the shards
 of a finished set.

@@ -18,7 +18,7 @@ from sim.lensing.profiles import Vector
 
 N_CELLS = 80  # along a side of the window
 N_PARTS = 8  # along a side of a cell
-DIMMEST = 1e-3  # magnification of an image that counts
+DIMMEST = 0.01  # magnification of an image that counts; a singular centre looks like one of .005 at most
 
 Lens = Callable[[Tensor], Callable[[Tensor, Tensor], Vector]]
 """The deflection of those systems (k,) that are named, of angles (k, n, n)."""

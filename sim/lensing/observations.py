@@ -33,8 +33,8 @@ Images = NDArray[np.float64]
 class Observations(NamedTuple):
     """Of B systems, float32: n pixels along a side of an image, m of a source's own, k of a kernel.
 
-    Images are electrons / s in a pixel, without the sky; sources electrons / s / arcsec^2, in the middle of their field.
-    psf is what the observer takes it for; parameters are those of `truth.NINE`.
+    Images are electrons / s in a pixel, without the sky; sources electrons / s / arcsec^2, around the origin; psf is
+    what the observer takes it for; parameters are those of `truth.NINE`.
     """
 
     noiseless: Tensor  # (B, n, n)

@@ -1,4 +1,4 @@
-"""Which of the drawn systems are kept: each index is drawn again until its system is one, and what was wrong is counted.
+"""Which of the drawn systems are kept: an index is drawn again until its system is, and what was wrong is counted.
 
 Knows nothing of noise or of files.
 """
@@ -61,10 +61,9 @@ def select(config: Lenses, indices: Sequence[int]) -> Selection:
         waiting = [index for index, reason in zip(waiting, reasons, strict=True) if reason]
         if not waiting:
             return Selection(joined([kept[index] for index in indices]), dict(rejected))
-    often = rejected.most_common(1)[0][0]
-    raise RuntimeError(
-        f"family {config.family}: system {waiting[0]} was rejected {MAX_ATTEMPTS} times, most often for {REASONS[often]}"
-    )
+    often = REASONS[rejected.most_common(1)[0][0]]
+    told = f"system {waiting[0]} was rejected {MAX_ATTEMPTS} times, most often for {often}"
+    raise RuntimeError(f"family {config.family}: {told}")
 
 
 def judged(config: Lenses, indices: Sequence[int], attempt: int) -> tuple[Truths, list[str]]:

@@ -60,7 +60,9 @@ def test_subhalos_have_their_mass_function() -> None:
     assert 0.01**1.5 <= mass.min() < mass.max() <= 0.1**1.5
     edges = np.geomspace(0.01, 0.1, 5) ** 1.5
     counts = np.histogram(mass, edges)[0]
-    np.testing.assert_allclose(counts / counts.sum(), np.diff(edges**-0.9) / (edges[-1] ** -0.9 - edges[0] ** -0.9), atol=0.01)
+    np.testing.assert_allclose(
+        counts / counts.sum(), np.diff(edges**-0.9) / (edges[-1] ** -0.9 - edges[0] ** -0.9), atol=0.01
+    )
 
 
 def test_lenses_without_light_and_sources_behind_nothing_are_told_so() -> None:

@@ -6,13 +6,14 @@ import torch
 from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 from small_lenses import family
 
+from configs import Lenses
+from sim.lensing.draws import system
+from sim.lensing.image_positions import DIMMEST, image_positions
 from sim.lensing.profiles import SIS
-from sim.lensing.image_positions import image_positions
 from sim.lensing.reference import lens_model
 from sim.lensing.scene import Columns
 from sim.lensing.selection import source_images
 from sim.lensing.truth import Truths
-from sim.lensing.draws import system
 
 
 def line(*values: float) -> torch.Tensor:
@@ -28,7 +29,7 @@ def test_a_sphere_has_two_images_within_its_radius_and_one_beyond() -> None:
 
     found = image_positions(lens, (0 * beta, 0 * beta), 4 * (theta_e + beta), (beta, 0.123 * beta))
     assert found.counted(3).tolist() == [2, 1, 2]
-    size = np.hypot(beta, 0.123 * beta).numpy()
+    size = torch.hypot(beta, 0.123 * beta).numpy()
     for i in range(3):
         radii = np.sort(np.hypot(found.x, found.y)[found.system == i])
         expected = [1.0, 1.0, 0.5][i] + np.array([-size[i], size[i]] if i != 1 else [size[i]])
@@ -37,15 +38,22 @@ def test_a_sphere_has_two_images_within_its_radius_and_one_beyond() -> None:
 
 @pytest.mark.parametrize("name", ["foundation", "expanded"])
 def test_images_are_counted_as_lenstronomy_does_off_the_caustics(name: str) -> None:
-    config = family(name)
-    config = config.model_copy(update={"mass": config.mass.model_copy(update={"line_of_sight": None, "subhalos": None})})
+    config = smooth(family(name))
     truths = Truths.of([system(config, i, 0) for i in range(30)])
     counts = [source_images(config, moved(truths, by)).counted(len(truths)) for by in (-0.004, 0.0, 0.004)]
     clear = (counts[0] == counts[1]) & (counts[1] == counts[2])
     assert clear.sum() >= 26
     for i in np.flatnonzero(clear):
-        one = truths.take(slice(i, i + 1))
-        assert counts[1][i] == n_by_lenstronomy(one, config), i
+        magnification = by_lenstronomy(truths.take(slice(i, i + 1)), config)
+        fewest, most = (int((magnification > limit * DIMMEST).sum()) for limit in (5, 0.2))
+        assert fewest <= counts[1][i] <= most, i
+        assert most - fewest <= 1
+
+
+def smooth(config: Lenses) -> Lenses:
+    """Without subhalos and other planes."""
+    mass = config.mass.model_copy(update={"line_of_sight": None, "subhalos": None})
+    return config.model_copy(update={"mass": mass})
 
 
 def moved(truths: Truths, by: float) -> Truths:
@@ -54,12 +62,12 @@ def moved(truths: Truths, by: float) -> Truths:
     return truths.with_numbers(source_x=truths["source_x"] + step, source_y=truths["source_y"] + step)
 
 
-def n_by_lenstronomy(truths: Truths, config) -> int:
+def by_lenstronomy(truths: Truths, config: Lenses) -> np.ndarray:
+    """|magnification| of each image."""
     model, masses = lens_model(Columns(truths, torch.float64, "cpu"), config)
     x, y, theta_e = (float(truths[name][0]) for name in ("source_x", "source_y", "theta_e"))
-    window = 8 * (theta_e + np.hypot(x, y))
-    found_x, found_y = LensEquationSolver(model).image_position_from_source(
-        x, y, masses, min_distance=0.02 * theta_e, search_window=window, precision_limit=1e-8, num_iter_max=200
+    window = 6 * (theta_e + np.hypot(x, y))
+    at = LensEquationSolver(model).image_position_from_source(
+        x, y, masses, min_distance=0.03 * theta_e, search_window=window, precision_limit=1e-8
     )
-    bright = np.abs(np.atleast_1d(model.magnification(found_x, found_y, masses))) > 1e-3
-    return int(bright.sum())
+    return np.abs(np.atleast_1d(model.magnification(*at, masses)))
