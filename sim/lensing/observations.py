@@ -18,7 +18,7 @@ from configs import Lenses
 from sim.lensing.camera import Camera
 from sim.lensing.exposure import Exposure, rate_of
 from sim.lensing.scene import Columns, kernels_of, scene, source
-from sim.lensing.truth import Truths
+from sim.lensing.truth import Truths, alike
 
 TOGETHER = 8
 """Systems that are imaged at a time on a CPU."""
@@ -65,9 +65,9 @@ def images(truths: Truths, config: Lenses, device: torch.device | str = "cpu") -
     if config.engine == "lenstronomy":
         reference = importlib.import_module("sim.lensing.reference")  # lenstronomy takes seconds to import
         return torch.as_tensor(reference.images(truths, config), dtype=torch.float32, device=device)
-    step = TOGETHER if str(device) == "cpu" else len(truths)
-    parts = [truths.take(slice(start, start + step)) for start in range(0, len(truths), step)]
-    return torch.cat([seen(part, config, device) for part in parts])
+    groups = alike(truths, TOGETHER if str(device) == "cpu" else len(truths))
+    shown = torch.cat([seen(truths.take(group), config, device) for group in groups])
+    return shown[torch.as_tensor(np.argsort(np.concatenate(groups)), device=device)]
 
 
 def seen(truths: Truths, config: Lenses, device: torch.device | str) -> Tensor:

@@ -90,8 +90,10 @@ def plane_of_lens(columns: Columns, config: Lenses) -> Sum:
     macro = smooth_mass(columns, config)
     if config.mass.subhalos is None:
         return macro
-    spheres = columns.of(columns.truths.subhalos)
-    return Sum([*macro.parts, SIS(spheres[..., 0], spheres[..., 1], spheres[..., 2])])
+    table = columns.truths.subhalos
+    some = columns.of(table[:, (table[..., 0] > 0).any(0)])
+    spheres = [SIS(*(one.unbind(-1))) for one in some.split(1, dim=-2)]  # one by one: their rays fit into a cache
+    return Sum([*macro.parts, *spheres])
 
 
 def smooth_mass(columns: Columns, config: Lenses) -> Sum:
@@ -169,6 +171,7 @@ def sersic(flux: Tensor, r_e: Tensor, n: Tensor, e1: Tensor, e2: Tensor, x: Tens
 
 def clumps(columns: Columns, flux: NDArray[np.float64]) -> Gaussians:
     table = columns.truths.clumps
+    table = table[:, (table[..., 0] > 0).any(0)]
     sigma = np.where(table[..., 1] > 0, table[..., 1], 1.0)
     at = [columns.of(table[..., i]) + columns(name)[..., None] for i, name in ((2, "source_x"), (3, "source_y"))]
     return Gaussians(columns.of(flux[:, None] * table[..., 0]), columns.of(sigma), *at)

@@ -21,7 +21,7 @@ from sim.lensing.image_positions import Points, image_positions
 from sim.lensing.profiles import Vector
 from sim.lensing.scene import Columns, smooth, source, source_flux
 from sim.lensing.scene import mass as mass_of
-from sim.lensing.truth import Truths, joined
+from sim.lensing.truth import Truths, alike, joined
 
 MAX_ATTEMPTS = 1000
 WINDOW = 4.0
@@ -55,7 +55,7 @@ def select(config: Lenses, indices: Sequence[int]) -> Selection:
     rejected: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
     waiting = list(indices)
     for attempt in range(MAX_ATTEMPTS):
-        truths, reasons = judged(config, waiting, attempt)
+        truths, reasons = judged(config, Truths.of([system(config, index, attempt) for index in waiting]))
         rejected.update(reason for reason in reasons if reason)
         kept |= {index: truths.take(slice(i, i + 1)) for i, index in enumerate(waiting) if not reasons[i]}
         waiting = [index for index, reason in zip(waiting, reasons, strict=True) if reason]
@@ -66,17 +66,16 @@ def select(config: Lenses, indices: Sequence[int]) -> Selection:
     raise RuntimeError(f"family {config.family}: {told}")
 
 
-def judged(config: Lenses, indices: Sequence[int], attempt: int) -> tuple[Truths, list[str]]:
-    """One draw of each, with all numbers known of those that are kept, and why the others are not ("": it is kept)."""
-    truths = Truths.of([system(config, index, attempt) for index in indices])
+def judged(config: Lenses, drawn: Truths) -> tuple[Truths, list[str]]:
+    """With all numbers known of those that are kept, and why the others are not ("": it is kept)."""
+    truths = drawn.with_numbers(n_images=np.zeros(len(drawn)), magnification=np.zeros(len(drawn)))
     reasons = np.full(len(truths), "", dtype=object)
     for check in (in_sight, multiple, magnified):
         left = np.flatnonzero(reasons == "")
-        for some in np.array_split(left, max(1, -(-len(left) // TOGETHER))):
-            if len(some):
-                columns, reasons[some] = check(config, truths.take(some))
-                for name, values in columns.items():
-                    truths[name][some] = values
+        for some in (left[group] for group in alike(truths.take(left), TOGETHER)):
+            columns, reasons[some] = check(config, truths.take(some))
+            for name, values in columns.items():
+                truths[name][some] = values
     return truths, list(reasons)
 
 

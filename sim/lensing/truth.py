@@ -157,6 +157,12 @@ class Truths:
         return np.stack([self.numbers[name] for name in NINE.values()], axis=1)
 
 
+def alike(truths: Truths, size: int) -> list[NDArray[np.intp]]:
+    """All systems, at most `size` together: those of one kind of source and as many subhalos beside each other."""
+    order = np.lexsort((truths["n_subhalos"], truths["source_kind"]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
 def joined(parts: Sequence[Truths]) -> Truths:
     """One batch after the other, at least one."""
     numbers = {name: np.concatenate([part[name] for part in parts]) for name in TRUTH}

@@ -19,7 +19,8 @@ from configs import Lenses
 from sim import lens_sets
 from sim.lens_fits import read_pairs
 from sim.lens_sets import Part
-from sim.lens_shards import UNITS, lens_sets as found_sets
+from sim.lens_shards import UNITS
+from sim.lens_shards import lens_sets as found_sets
 from sim.lensing.exposure import rate_of
 from sim.lensing.truth import TRUTH
 
@@ -88,8 +89,9 @@ def test_fits_pairs_are_the_shards_with_a_scale_and_the_truth(made: Lenses, tmp_
     lens_sets.make(Part(1, 2, 4), config)
     names = ["lensed_00002.fits", "lensed_00003.fits", "lenses_00001.json", "source_00002.fits", "source_00003.fits"]
     assert sorted(files(config)) == names
-    (images, truths), (expected, truth) = read_pairs(tmp_path, [2, 3]), lens_sets.read_shard(
-        made.out / "lenses_00001.hdf5"
+    (images, truths), (expected, truth) = (
+        read_pairs(tmp_path, [2, 3]),
+        lens_sets.read_shard(made.out / "lenses_00001.hdf5"),
     )
     for name in UNITS:
         np.testing.assert_array_equal(images[name], expected[name])
