@@ -1,6 +1,8 @@
 """Simulated strong lenses of a family, a Ray task for some of them: the same for a seed on any number of workers.
 
 python -m ray_jobs.lenses configs/lenses/foundation.yaml n=250000
+
+What is drawn is a number, or {low, high}, {low, high, log: true}, {mean, std, low, high} or {choice: [...], weights}.
 """
 
 from __future__ import annotations

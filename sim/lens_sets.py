@@ -29,7 +29,7 @@ from sim.shards import digest, file_hash
 __all__ = ["Manifest", "Part", "Record", "completed", "make", "parts", "produce", "read_manifest", "read_shard"]
 
 HEADERS = 60_000
-"""Bytes beside the pixels of a pair of FITS files, about."""
+"""Bytes beside the numbers of a shard or of a pair of FITS files, about."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def write_manifest(config: Lenses, records: Sequence[Record]) -> Manifest:
 def planned_bytes(config: Lenses, n: int) -> int:
     """What the files of `n` systems take, about."""
     pixels = 3 * config.n_pixels**2 + config.psf_side**2 + config.n_source_pixels**2
-    return n * (4 * pixels + (HEADERS if config.format == "fits" else 8 * len(TRUTH)))
+    n_files = n if config.format == "fits" else -(-n // config.systems_per_task)
+    return n * (4 * pixels + 8 * len(TRUTH)) + n_files * HEADERS
 
 
 def refuse_full_disk(config: Lenses, n: int) -> str:

@@ -23,7 +23,7 @@ from sim.lensing.scene import Columns, smooth, source, source_flux
 from sim.lensing.scene import mass as mass_of
 from sim.lensing.truth import Truths, alike, joined
 
-MAX_ATTEMPTS = 1000
+MAX_ATTEMPTS = 300
 WINDOW = 4.0
 """Half the side of the window that images are looked for in, over Einstein radius + distance of the source."""
 N_RAYS = 2

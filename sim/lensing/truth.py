@@ -48,7 +48,7 @@ TRUTH: Mapping[str, Quantity] = {
     "y_los": Quantity("Y_LOS", "arcsec", "its centre"),
     "z_los": Quantity("Z_LOS", "", "its redshift"),
     "between_los": Quantity("B_LOS", "", "D_ij D_s / (D_j D_is) of the two planes"),
-    "source_kind": Quantity("SRC_KIND", "", "0 sersic 1 clumpy 2 spiral 3 bulge+disc 4 image"),
+    "source_kind": Quantity("SRC_KIND", "", "0 sersic 1 clumpy 2 spiral 3 bulge 4 image"),
     "source_magnitude": Quantity("SRC_MAG", "mag", "of the source before lensing"),
     "source_x": Quantity("SRC_X", "arcsec", "centre of the source"),
     "source_y": Quantity("SRC_Y", "arcsec", "centre of the source"),

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_lenses import family
+from small_lenses import FOLDER, family
 
+from configs import Lenses, load
 from configs.lensing import Reject
 from sim.lensing.camera import Camera
 from sim.lensing.scene import scene
@@ -48,21 +49,21 @@ def test_reasons_are_the_right_ones() -> None:
     assert why(z_source=0.1) == {"source_in_front"}
     assert why(source_x=2.5) == {"source_outside"}
     assert why(source_x=1.2, source_y=-1.2, source_r_e=0.1, theta_e=0.3) == {"few_images"}
-    assert why(theta_e=3.9, source_x=0.3, source_y=0.1) == {"image_outside"}
+    assert why(theta_e=6.0, source_x=0.3, source_y=0.1) == {"image_outside"}
 
 
 def test_what_nothing_passes_is_said() -> None:
     config = family("foundation", reject=Reject(theta_e=(5.0, 6.0)))
-    with pytest.raises(RuntimeError, match=r"family foundation: system 0 was rejected 1000 times, .* `reject.theta_e`"):
+    with pytest.raises(RuntimeError, match=r"family foundation: system 0 was rejected 300 times, .* `reject.theta_e`"):
         select(config, [0])
 
 
 def test_magnification_is_the_flux_of_many_rays_over_that_without_a_lens() -> None:
-    config = family("enhanced")
-    truths, _ = select(config, range(6))
+    config = load(Lenses, FOLDER / "enhanced.yaml")
+    truths, _ = select(config, range(4))
     there = scene(truths, config)
-    fine = Camera(config.n_pixels, there.camera.pixel_size, 8)
-    wide = Camera(400, torch.full((6, 1, 1), 0.03), 2)
+    fine = Camera(config.n_pixels, there.camera.pixel_size, 6)
+    wide = Camera(240, 0.04, 2)
     lensed = fine.image(there.mass, there.source).sum((1, 2))
     plain = wide.recorded(there.source.brightness(*wide.rays)).sum((1, 2))
     np.testing.assert_allclose(truths["magnification"], lensed / plain, rtol=0.04)
@@ -78,5 +79,5 @@ def test_images_of_a_source_come_from_its_centre() -> None:
         dark = Truths(one.numbers, 0 * one.subhalos, one.clumps)
         angles = [torch.tensor(at[found.system == i], dtype=torch.float64).reshape(1, 1, -1) for at in found[1:]]
         alpha = scene(dark, config, dtype=torch.float64).mass.deflection(*angles)
-        error = np.hypot(angles[0] - alpha[0] - one["source_x"][0], angles[1] - alpha[1] - one["source_y"][0])
+        error = torch.hypot(angles[0] - alpha[0] - one["source_x"][0], angles[1] - alpha[1] - one["source_y"][0])
         assert float(error.max()) < 0.05 * one["theta_e"][0]

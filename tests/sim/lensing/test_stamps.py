@@ -49,7 +49,7 @@ def test_real_galaxies_become_sources(real_data: Path) -> None:
 )
 def test_what_is_no_galaxy_is_refused(tmp_path: Path, image: np.ndarray | None, words: str) -> None:
     path = tmp_path / "galaxy.fits"
-    fits.writeto(path, image)
+    fits.PrimaryHDU(image).writeto(path)
     with pytest.raises(ValueError, match=words):
         stamps((path,))
 
