@@ -46,8 +46,8 @@ def observed(images: Images, i: int, system: Truths, instrument: str) -> list[fi
     for name in ("noise_map", "noiseless", "psf"):
         units.append(plane(name.upper(), images[name][i], pixel, None, instrument))
     for name, columns in (("subhalos", SUBHALO), ("clumps", CLUMP)):
-        rows = getattr(system, name)[0]
-        units.append(table(name.upper(), columns, rows[rows[:, 0] > 0]))
+        every = getattr(system, name)[0]
+        units.append(table(name.upper(), columns, every[every[:, 0] > 0]))
     return units
 
 
@@ -76,12 +76,12 @@ def coordinates(n: int, pixel: float) -> list[tuple[str, str | float, str]]:
     return [*cards, ("CD1_2", 0.0, ""), ("CD2_1", 0.0, ""), ("PIXSCALE", pixel, "[arcsec] side of a pixel")]
 
 
-def table(name: str, columns: Sequence[str], rows: NDArray[np.float64]) -> fits.BinTableHDU:
-    """Rows of a table of the truth: angles in arcsec."""
+def table(name: str, columns: Sequence[str], values: NDArray[np.float64]) -> fits.BinTableHDU:
+    """A table of the truth (n, columns): angles in arcsec."""
     units = {"share": None}
     told = [
-        fits.Column(name=column, format="D", unit=units.get(column, "arcsec"), array=values)
-        for column, values in zip(columns, rows.T, strict=True)
+        fits.Column(name=column, format="D", unit=units.get(column, "arcsec"), array=column_of)
+        for column, column_of in zip(columns, values.T, strict=True)
     ]
     return fits.BinTableHDU.from_columns(told, name=name)
 
@@ -112,11 +112,11 @@ def read_pair(folder: Path, index: int) -> tuple[dict[str, Image], System]:
 def system_of(units: fits.HDUList) -> System:
     """The truth in the header of an image and in the tables behind it."""
     header = units["IMAGE"].header
-    undefined = fits.card.UNDEFINED
-    numbers = {
-        name: math.inf if header[quantity.card] is undefined else float(header[quantity.card])
-        for name, quantity in TRUTH.items()
-    }
-    tables = [units[name].data for name in ("SUBHALOS", "CLUMPS")]
-    rows = [np.array([list(row) for row in table], np.float64).reshape(len(table), -1) for table in tables]
-    return System(numbers, rows[0].reshape(-1, len(SUBHALO)), rows[1].reshape(-1, len(CLUMP)))
+    told = {name: header[quantity.card] for name, quantity in TRUTH.items()}
+    numbers = {name: float(value) if isinstance(value, int | float) else math.inf for name, value in told.items()}
+    return System(numbers, rows(units["SUBHALOS"], SUBHALO), rows(units["CLUMPS"], CLUMP))
+
+
+def rows(unit: fits.BinTableHDU, columns: Sequence[str]) -> NDArray[np.float64]:
+    """Of a table of the truth (n, columns)."""
+    return np.stack([np.array(unit.data[column], np.float64) for column in columns], axis=1)

@@ -116,8 +116,8 @@ def test_the_coordinates_of_an_image_are_those_of_the_sky(made: Lenses, tmp_path
     assert middle.position_angle(right).deg == pytest.approx(270, abs=1e-3)
     assert middle.separation(right).arcsec == pytest.approx(pixel, rel=1e-6)
     np.testing.assert_allclose(sky.proj_plane_pixel_scales()[0].to_value("arcsec"), pixel, rtol=1e-9)
-    source = fits.open(tmp_path / "source_00000.fits")[0]
-    flux = source.data.sum(dtype=float) * source.header["PIXSCALE"] ** 2
+    source, told = fits.getdata(tmp_path / "source_00000.fits", header=True)
+    flux = source.sum(dtype=float) * told["PIXSCALE"] ** 2
     assert flux == pytest.approx(rate_of(header["SRC_MAG"], header["MAGZERO"]), rel=0.1)
 
 
