@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from configs.files import replacing
@@ -25,6 +26,7 @@ N_ROWS = 4
 """Rows of a set that is shown alone."""
 COLUMNS = ("source", "without noise", "observed")
 COLORMAP = "inferno"
+PADS = {"w_pad": 0.01, "h_pad": 0.02, "wspace": 0.0, "hspace": 0.0}
 TITLE = "Simulated lenses: Einstein radius, magnification; sides of source field and image"
 
 
@@ -73,8 +75,7 @@ def lens_figure(rows: Sequence[Row]) -> Figure:
     """A row of systems each: source, image without noise and exposure, the latter two on one scale."""
     with matplotlib.rc_context(STYLE):
         width = N_ACROSS * len(COLUMNS)
-        figure = Figure(figsize=(1.32 * width, 1.55 * len(rows) + 0.6), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0.0, hspace=0.0)
+        figure = Figure(figsize=(1.32 * width, 1.55 * len(rows) + 0.6), layout=ConstrainedLayoutEngine(**PADS))
         grid = figure.subplots(len(rows), width, squeeze=False)
         for axes, row in zip(grid, rows, strict=True):
             draw_row(axes, row)
@@ -94,7 +95,7 @@ def draw_row(axes: NDArray, row: Row) -> None:
         panel.set_frame_on(bool(panel.images))
 
 
-def draw_system(panels: Sequence[Axes], images: Images, truths: Truths, i: int) -> None:
+def draw_system(panels: NDArray, images: Images, truths: Truths, i: int) -> None:
     """Linear to twice the noise and logarithmic beyond."""
     noise = float(np.median(images["noise_map"]))
     seen = AsinhNorm(2 * noise, vmin=-2 * noise, vmax=max(float(images["noiseless"].max()), 5 * noise))

@@ -16,6 +16,7 @@ Killed at any moment, the same command, on any number of ranks, resumes from its
 from __future__ import annotations
 
 import importlib
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -136,10 +137,11 @@ def run_lenses(config: Lenses) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     announce(lens_sets.refuse_full_disk(config, config.n), SerialComm())
     with Progress(*columns) as progress:
-        task = progress.add_task("lenses", total=config.n)
+        task, start = progress.add_task("lenses", total=config.n), time.process_time()
         for record in lens_sets.produce(config):
             progress.update(task, completed=record.stop)
-    announce(f"{config.out}: {lens_sets.read_manifest(config.out).words()}", SerialComm())
+        seconds = time.process_time() - start
+    announce(f"{config.out}: {lens_sets.read_manifest(config.out).words()}; {seconds:.1f} s of a core", SerialComm())
 
 
 add(app, Ensemble, run_ensemble, name="ensemble", prog=f"{PROG} ensemble", summary="Run many boxes, one by one.")

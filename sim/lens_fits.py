@@ -95,7 +95,17 @@ def read_pairs(folder: Path, indices: Sequence[int]) -> tuple[Images, Truths]:
     """The images and the truth of some systems, one at least; ValueError when a file is damaged or lacks something."""
     read = [read_pair(folder, index) for index in indices]
     images = {name: np.stack([one[name] for one, _ in read]) for name in UNITS}
-    return images, Truths.of([system for _, system in read])
+    return images, Truths.of(of_one_size([system for _, system in read]))
+
+
+def of_one_size(systems: Sequence[System]) -> list[System]:
+    """With tables of as many rows, the last ones 0."""
+    n_subhalos, n_clumps = (max(len(getattr(one, key)) for one in systems) for key in ("subhalos", "clumps"))
+    return [System(one.numbers, longer(one.subhalos, n_subhalos), longer(one.clumps, n_clumps)) for one in systems]
+
+
+def longer(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    return np.pad(values, ((0, n - len(values)), (0, 0)))
 
 
 def read_pair(folder: Path, index: int) -> tuple[dict[str, Image], System]:

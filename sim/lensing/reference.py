@@ -34,10 +34,10 @@ NAMES = {"theta_e": "theta_E", "slope": "gamma", "r_s": "Rs", "x": "center_x", "
 LIGHTS = {"amplitude": "amp", "flux": "amp", "r_e": "R_sersic", "n": "n_sersic", **NAMES}
 
 
-class SpiralArms(SersicElliptic):
+class SpiralArms(SersicElliptic):  # type: ignore[misc]
     """`sim.lensing.light.Spiral` as lenstronomy calls a profile."""
 
-    def function(self, x: Array, y: Array, /, **told: float) -> Array:  # type: ignore[override]
+    def function(self, x: Array, y: Array, /, **told: float) -> Array:
         light = Spiral(**{name: torch.tensor(value, dtype=torch.float64) for name, value in told.items()})
         return light.brightness(*(torch.as_tensor(np.atleast_1d(at), dtype=torch.float64) for at in (x, y))).numpy()
 

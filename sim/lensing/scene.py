@@ -21,17 +21,17 @@ from sim.lensing.ellipse import ellipticity
 from sim.lensing.exposure import rate_of
 from sim.lensing.light import Gaussians, Light, Pixels, Sersic, Spiral, Together
 from sim.lensing.planes import Planes
-from sim.lensing.profiles import EPL, NFW, SIE, SIS, Mass, Shear, Sum
+from sim.lensing.profiles import EPL, NFW, SIE, SIS, Deflector, Mass, Shear, Sum
 from sim.lensing.stamps import Stamps, images, stamps
 from sim.lensing.truth import PSF_KINDS, Truths
 
-Bent = Planes | Sum
+XY_LOS = ("x_los", "y_los")
 
 
 class Scene(NamedTuple):
     """Of a batch: what bends light, the source, the light of the lens if the family has it, and the camera."""
 
-    mass: Bent
+    mass: Deflector
     source: Light
     light: Light | None
     camera: Camera
@@ -73,13 +73,13 @@ def scene(
     return Scene(mass(columns, config), source(columns, config), shining, camera(columns, config))
 
 
-def mass(columns: Columns, config: Lenses) -> Bent:
+def mass(columns: Columns, config: Lenses) -> Deflector:
     """Of the lens, and of another plane where the family has one."""
     macro = plane_of_lens(columns, config)
     return macro if config.mass.line_of_sight is None else beside(macro, columns)
 
 
-def smooth(columns: Columns, config: Lenses) -> Bent:
+def smooth(columns: Columns, config: Lenses) -> Deflector:
     """The mass without subhalos."""
     macro = smooth_mass(columns, config)
     return macro if config.mass.line_of_sight is None else beside(macro, columns)
@@ -120,9 +120,6 @@ def beside(macro: Sum, columns: Columns) -> Planes:
     factors = torch.zeros(3, 3, len(truths), 1, 1, dtype=columns.dtype, device=columns.device)
     factors[0, 1] = factors[1, 2] = columns("between_los")
     return Planes([spheres[0], macro, spheres[1]], factors)
-
-
-XY_LOS = ("x_los", "y_los")
 
 
 def source(columns: Columns, config: Lenses) -> Light:
@@ -198,9 +195,9 @@ def lens_light(columns: Columns) -> Sersic:
     return sersic(columns.of(flux), *told, columns("x"), columns("y"))
 
 
-def camera(columns: Columns, config: Lenses, *, as_assumed: bool = False) -> Camera:
-    """With the true point spread functions, or with those that the observer takes them for."""
-    kernels = kernels_of(columns, config, prefix="assumed" if as_assumed else "psf")
+def camera(columns: Columns, config: Lenses) -> Camera:
+    """With the true point spread functions."""
+    kernels = kernels_of(columns, config, prefix="psf")
     return Camera(config.n_pixels, columns("pixel_size"), config.supersampling, kernels, columns.dtype)
 
 
