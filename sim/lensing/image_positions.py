@@ -88,7 +88,7 @@ def hits(angles: Vector, beta: Vector, flip: bool) -> tuple[Tensor, Tensor, Tens
     turns = ax * by - ay * bx, bx * cy - by * cx, cx * ay - cy * ax
     inside = ((turns[0] > 0) == (turns[1] > 0)) & ((turns[1] > 0) == (turns[2] > 0))
     step = angles[0][:, 0, 1] - angles[0][:, 0, 0]
-    bright = step.square()[:, None, None] > DIMMEST * sum(turns).abs()
+    bright = step.square()[:, None, None] > DIMMEST * (turns[0] + turns[1] + turns[2]).abs()
     which, row, column = torch.nonzero(inside & bright, as_tuple=True)
     middle = [torch.stack([corners(part)[i] for i in corner]).mean(0)[which, row, column] for part in angles]
     return which, middle[0], middle[1]

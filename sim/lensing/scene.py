@@ -92,8 +92,8 @@ def plane_of_lens(columns: Columns, config: Lenses) -> Sum:
         return macro
     table = columns.truths.subhalos
     some = columns.of(table[:, (table[..., 0] > 0).any(0)])
-    spheres = [SIS(*(one.unbind(-1))) for one in some.split(1, dim=-2)]  # one by one: their rays fit into a cache
-    return Sum([*macro.parts, *spheres])
+    each = [some[..., i : i + 1, :] for i in range(some.shape[-2])]  # one by one: their rays fit into a cache
+    return Sum([*macro.parts, *(SIS(one[..., 0], one[..., 1], one[..., 2]) for one in each)])
 
 
 def smooth_mass(columns: Columns, config: Lenses) -> Sum:

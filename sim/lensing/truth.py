@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.galaxies import SourceKind
+from configs.instruments import PsfKind
+
 Array = NDArray[np.float64]
 
-SOURCE_KINDS = ("sersic", "clumpy", "spiral", "bulge_disc", "image")
-PSF_KINDS = ("gaussian", "moffat", "airy", "kernel")
+SOURCE_KINDS: tuple[SourceKind, ...] = ("sersic", "clumpy", "spiral", "bulge_disc", "image")
+PSF_KINDS: tuple[PsfKind, ...] = ("gaussian", "moffat", "airy", "kernel")
 
 
 class Quantity(NamedTuple):
