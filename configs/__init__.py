@@ -11,6 +11,7 @@ from configs.generation import Generate
 from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.lensing import Lenses
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import (
@@ -62,6 +63,7 @@ __all__ = [
     "HaloCutouts",
     "HaloPainting",
     "Inception",
+    "Lenses",
     "Lightcone",
     "MapData",
     "Multifield",

@@ -13,6 +13,7 @@ import typer
 
 from configs.frozen import Frozen
 from configs.loader import OfFolder, load, load_one_of, models_in
+from configs.priors import Distribution
 
 Config = TypeVar("Config", bound=Frozen)
 
@@ -126,9 +127,9 @@ def user_errors(prog: str) -> Iterator[None]:
 
 
 def describe_fields(model: type[Frozen], prefix: str = "") -> Iterator[str]:
-    """One line a field: key, type or default, meaning; nested models are flattened to dotted keys."""
+    """One line a field: key, type or default, meaning; nested models are flattened to dotted keys, but for priors."""
     for name, field in model.model_fields.items():
-        nested = models_in(field.annotation)
+        nested = [one for one in models_in(field.annotation) if not issubclass(one, Distribution)]
         for choice in nested:
             yield from describe_fields(choice, f"{prefix}{name}.")
         if not nested:

@@ -23,12 +23,14 @@ from learn.halos import bind as binding
 from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
+from learn.lens_preview import write_lens_preview
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
 from learn.table import show
 from learn.track import tracked
 from learn.train import fit, is_complete
+from sim.lens_shards import lens_sets
 
 PROG = "python -m learn"
 COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -108,7 +110,7 @@ def generate(config: Generate) -> None:
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
     with user_errors(f"{PROG} preview"):
-        print(write_preview(resolve(folder)) or f"{folder}: nothing to draw: cubes, or no halo")
+        print(drawn(resolve(folder)) or f"{folder}: nothing to draw: cubes, or no halo")
 
 
 def export(
@@ -159,6 +161,11 @@ def numbers(pairs: list[str]) -> dict[str, float]:
     return found
 
 
+def drawn(folder: Path) -> Path | None:
+    """The picture of a finished set, or of several sets of lenses in a folder."""
+    return write_lens_preview(folder) if lens_sets(folder) else write_preview(folder)
+
+
 def losses(metrics: dict[str, float]) -> str:
     """The loss of a step, or those of its networks."""
     names = (name for name in metrics if name.startswith("train/") and name.endswith("loss"))
@@ -194,7 +201,7 @@ def main() -> None:
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
-    app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
+    app.command("preview", help="Draw some halos of a finished set of cutouts, or some of a set of lenses.")(preview)
     app(prog_name=PROG)
 
 

@@ -94,7 +94,12 @@ class Progress:
         pace = self.seconds / (self.n_done - self.n_before)
         left = pace * (self.n_items - self.n_done)
         count = f"{self.n_done}/{self.n_items} {plural(self.unit)}"
-        print(f"{self.step}: {count}  {name}  {pace:.2f} s each  {left:.0f} s left", flush=True)
+        print(f"{self.step}: {count}  {name}  {in_words(pace)}  {left:.0f} s left", flush=True)
+
+
+def in_words(pace: float) -> str:
+    """How long an item takes [s], or how many a second there are."""
+    return f"{pace:.2f} s each" if pace >= 0.1 else f"{1 / max(pace, 1e-9):.0f} a second"
 
 
 def exit_if_any_failed(step: str, failures: Sequence[tuple[str, str]]) -> None:

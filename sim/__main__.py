@@ -9,11 +9,14 @@ Killed at any moment, the same command, on any number of ranks, resumes from its
 
 `python -m sim cutouts CONFIG.yaml key=value ...`: the surroundings of every massive halo, serial or under `mpiexec`;
 `add-context`, `export`, `import`: wider windows for a finished set, and the files of VDM-BIND.
+
+`python -m sim lenses CONFIG.yaml key=value ...`: simulated strong lenses of a family, part by part.
 """
 
 from __future__ import annotations
 
 import importlib
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +24,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from configs import Box, Counts, Ensemble, Pairs, load, resolve
+from configs import Box, Counts, Ensemble, Lenses, Pairs, load, resolve
 from configs.command import ConfigPath, Overrides, add, describe_fields, described
 from sim import count_sets, nbody, pairs, set_commands
 from sim.agreement import together
@@ -128,9 +131,23 @@ def run_counts(config: Counts) -> None:
     announce(f"{config.out}: {n_halos} halos", SerialComm())
 
 
+def run_lenses(config: Lenses) -> None:
+    """Make the parts that are missing with a progress bar, then the manifest."""
+    lens_sets = importlib.import_module("sim.lens_sets")  # torch takes a second to import
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    announce(lens_sets.refuse_full_disk(config, config.n), SerialComm())
+    with Progress(*columns) as progress:
+        task, start = progress.add_task("lenses", total=config.n), time.process_time()
+        for record in lens_sets.produce(config):
+            progress.update(task, completed=record.stop)
+        seconds = time.process_time() - start
+    announce(f"{config.out}: {lens_sets.read_manifest(config.out).words()}; {seconds:.1f} s of a core", SerialComm())
+
+
 add(app, Ensemble, run_ensemble, name="ensemble", prog=f"{PROG} ensemble", summary="Run many boxes, one by one.")
 add(app, Pairs, run_pairs, name="pairs", prog=f"{PROG} pairs", summary="Make the paired maps of an ensemble.")
 add(app, Counts, run_counts, name="counts", prog=f"{PROG} counts", summary="Count the halos in the cells of boxes.")
+add(app, Lenses, run_lenses, name="lenses", prog=f"{PROG} lenses", summary="Simulate the strong lenses of a family.")
 set_commands.add_to(app)
 
 
