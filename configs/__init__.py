@@ -11,6 +11,7 @@ from configs.generation import Generate
 from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.inversion import Recurrent, Rim
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import (
@@ -79,9 +80,11 @@ __all__ = [
     "PastedBoxes",
     "Patched",
     "Profile",
+    "Recurrent",
     "Regression",
     "Replicas",
     "Sampling",
+    "Rim",
     "Serve",
     "ServeCounts",
     "ServeSamples",
