@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -29,10 +30,16 @@ class Rim(Method):
     """Source and lens together, by steps along the gradient of the likelihood (Putzky & Welling 2017)."""
 
     kind: Literal["rim"] = "rim"
+    forward: Literal["exact", "learned"] = Field(
+        "exact", description="the forward operator; learned: a network that is trained beside, as AstroRIM has it"
+    )
     n_iterations: int = Field(8, ge=1, le=64, description="steps from nothing to an answer; may be changed later")
     supersampling: int = Field(1, ge=1, le=8, description="rays along a pixel of the image in the likelihood")
     psf_side: int = Field(21, ge=1, le=255, description="pixels along a kernel, of which the rest is cut off; odd")
     spread_weight: float = Field(0.1, gt=0, le=10, description="weight of the uncertainties beside the estimates")
+
+    def scales(self, _channels: Sequence[str]) -> None:
+        """An image is told in its own scale."""
 
     @model_validator(mode="after")
     def kernels_have_a_middle(self) -> Self:

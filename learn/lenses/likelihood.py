@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from learn.lenses.latent import LENS, Lens, brightness
 from sim.lensing.camera import Camera
@@ -96,6 +97,20 @@ class Forward:
         middle = source.new_zeros(())
         # A camera gives the flux of a pixel; brightness here is per pixel of the image.
         return Pixels(source / self._pixel**2, middle + 2 * self.field / source.shape[-1], middle, middle)
+
+
+@dataclass(frozen=True)
+class LearnedForward(Forward):
+    """A network in place of the forward operator, as AstroRIM has one: to be compared with, not to be believed."""
+
+    net: nn.Module | None = None
+
+    def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
+        """Brightness of a source to images (B, n, n)."""
+        assert self.net is not None
+        shown = functional.interpolate(source[:, None], size=self.n_pixels, mode="bilinear")
+        model: Tensor = self.net(shown, torch.cat((lens.values, core_variance(psf).log()[:, None]), dim=1))
+        return model[:, 0]
 
 
 def blurred(psf: Tensor, lens: Lens, pixel: float) -> Tensor:

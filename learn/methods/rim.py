@@ -7,7 +7,7 @@ al. 2019 (arXiv:1901.01359). Knows nothing of the training loop or of files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,15 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from configs import Rim as Config
-from configs import Train
+from configs import Train, UNet as UNetConfig
 from learn.data import About, Batch
 from learn.lenses.latent import NAMES, Lens, brightness, compressed, latent_of
-from learn.lenses.likelihood import Evaluated, Forward, Observation
+from learn.lenses.likelihood import Evaluated, Forward, LearnedForward, Observation
 from learn.methods.method import Metrics, Nets
 from learn.nets.recurrent import Recurrent, blank
+from learn.nets.unet import UNet
 from learn.normalize import Normalizer
 
-NET = "rim"
+NET, OPERATOR = "rim", "operator"
+OPERATOR_NET = UNetConfig(width=16, n_levels=4, padding="reflect")
 N_LENS = len(NAMES)
 N_FACTOR = N_LENS * (N_LENS + 1) // 2
 FAINT = 0.02  # scales of an image: brightness of a source before anything is known of it
@@ -59,15 +61,20 @@ class Rim:
     def build(self) -> dict[str, nn.Module]:
         """A new network, drawn from torch's current random state."""
         n_vector = 2 * N_LENS + 1
-        return {NET: Recurrent(self.net_config, n_image=4, n_maps=4, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))}
+        net = Recurrent(self.net_config, n_image=4, n_maps=4, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))
+        if self.config.forward == "exact":
+            return {NET: net}
+        return {OPERATOR: UNet(OPERATOR_NET, 1, 1, N_LENS + 1), NET: net}
 
-    def phases(self, _step: int) -> tuple[str]:
-        """The one network."""
-        return (NET,)
+    def phases(self, _step: int) -> Sequence[str]:
+        """The forward operator, if it is learned, then what inverts it."""
+        return (NET,) if self.config.forward == "exact" else (OPERATOR, NET)
 
-    def loss(self, _phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
+    def loss(self, phase: str, nets: Nets, batch: Batch) -> tuple[Tensor, Metrics]:
         """Mean over the steps of the squared errors of source and lens, and of how well they are known."""
         seen = observed(batch.inputs, self.config.psf_side)
+        if phase == OPERATOR:
+            return self._operator_loss(nets, batch, seen), {}
         truth, lens = self.truth(batch, seen), self.scale.forward(batch.params)
         sums: dict[str, Tensor] = {}
         for estimate in self.estimates(nets, seen, self.config.n_iterations):
@@ -84,7 +91,7 @@ class Rim:
         truth = brightness(self.truth(batch, seen))
         error = source_error(brightness(last.source), truth)
         theta = (self.physical(last.lens).values[:, 0] / Lens.of(batch.params).values[:, 0]).log()
-        chi2 = self.likelihood(seen).evaluate(last.source, self.latent(last.lens), seen).residual.square().mean()
+        chi2 = self.likelihood(seen, nets).evaluate(last.source, self.latent(last.lens), seen).residual.square().mean()
         return {"loss": loss, **parts, "source_mse": error.mean(), "theta_e": theta.abs().mean(), "chi2": chi2}
 
     def predict(self, nets: Nets, inputs: Tensor, _params: Tensor, _seeds: Tensor) -> Tensor:
@@ -95,7 +102,7 @@ class Rim:
 
     def estimates(self, nets: Nets, seen: Observation, n_iterations: int) -> Iterator[Estimate]:
         """One a step; a step starts from the estimate of the one before."""
-        likelihood = self.likelihood(seen)
+        likelihood = self.likelihood(seen, nets)
         source = latent_of(seen.image.new_full((len(seen.image), self.n_source, self.n_source), FAINT))
         lens = source.new_zeros(len(source), N_LENS)
         memory = blank(self.net_config, source)
@@ -106,9 +113,10 @@ class Rim:
             source, lens = source + step.maps[:, 0], lens + step.vector[:, :N_LENS]
             yield Estimate(source, torch.exp(step.maps[:, 1]), lens, triangular(step.vector[:, N_LENS:]))
 
-    def likelihood(self, seen: Observation) -> Forward:
+    def likelihood(self, seen: Observation, nets: Nets) -> Forward:
         """That of these images."""
-        return Forward(seen.image.shape[-1], self.field, self.config.supersampling)
+        shape = (seen.image.shape[-1], self.field, self.config.supersampling)
+        return Forward(*shape) if self.config.forward == "exact" else LearnedForward(*shape, nets[OPERATOR])
 
     def latent(self, lens: Tensor) -> Tensor:
         """Standardised -> unbounded numbers (B, 11)."""
@@ -122,6 +130,12 @@ class Rim:
         """The latent sources (B, m, m) of a batch."""
         values = batch.targets[:, 0] / seen.scale[:, None, None]
         return latent_of(values.clamp(min=FAINT / 10))
+
+    def _operator_loss(self, nets: Nets, batch: Batch, seen: Observation) -> Tensor:
+        """Squared error of the images that a learned forward operator makes of the true sources and lenses."""
+        source, lens = brightness(self.truth(batch, seen)), Lens.of(batch.params)
+        exact = Forward(seen.image.shape[-1], self.field, self.config.supersampling).image(source, lens, seen.psf)
+        return (self.likelihood(seen, nets).image(source, lens, seen.psf) - exact).square().mean()
 
     def _views(self, found: Evaluated, source: Tensor, lens: Tensor, seen: Observation) -> tuple[Tensor, ...]:
         """What the network is shown: of the image, of the source, of the lens."""
