@@ -14,35 +14,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from configs import Frozen, Rim
-from learn.lenses.latent import LENS, NAMES, Lens, brightness
+from configs import Frozen, LensSystems, Rim
+from learn.lenses.latent import NAMES, Lens, brightness
 from learn.lenses.likelihood import FRAME, Observation
 from learn.lenses.refine import Refiner
-from learn.methods.rim import Estimate
+from learn.methods.rim import Estimate, core
 from learn.methods.rim import Rim as Machine
 from learn.model import Model, check_seeds
 
 Floats = NDArray[np.float32]
 LENGTHS = ("theta_e", "x", "y", "r_s")
 """Of `NAMES`, those in arcsec."""
-ONE_SIGMA = (0.158655, 0.841345)
-
 
 @dataclass(frozen=True)
 class Effort:
-    """How long an inversion may take: steps of the network, descent to the peak of the posterior, draws from it."""
+    """Steps of the network, None: as trained; of the descent to the posterior's peak, 0: none; draws, at least 2."""
 
     n_iterations: int | None = None
     n_refine: int = 0
-    n_draws: int = 0
+    n_draws: int = 32
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """What images (B, n, n) say, in their unit; lenses (B, 11) in the order of `NAMES`, angles in arcsec.
+    """What images (B, n, n) say, in their unit; lenses (B, 11) and draws (S, B, 11) in the order of `NAMES`, in arcsec.
 
-    A source (B, m, m) is the flux in each pixel of the image if nothing bent its light; its own pixels have `source_pixel` (B,) [arcsec].
-    draws (S, B, 11) of the lens; chi2 (B,) of a pixel of the image.
+    A source (B, m, m) is what a pixel of the image would hold where nothing bends its light; its own pixels are
+    `source_pixel` (B,) [arcsec]. chi2 (B,) is that of a pixel of the image, where it is not masked.
     """
 
     source: Floats
@@ -80,14 +78,78 @@ class Inverter(Model):
         with torch.no_grad():
             *_, start = self._machine.estimates(self._nets, seen, effort.n_iterations or self.n_iterations)
         rng = torch.Generator().manual_seed(seed)
-        best, draws = start, self._white_draws(start, rng)
-        if effort.n_refine:
-            refiner = Refiner(self._machine, self._nets, effort.n_refine)
-            best = refiner.peak(start, seen)
-            draws = refiner.draws(start, best, seen, effort.n_draws, rng)
+        best, draws = self._posterior(start, seen, effort, rng)
         return self._told(seen, best, draws, np.asarray(pixel_size, np.float32))
 
     @property
     def n_iterations(self) -> int:
         """Steps of the network, as trained."""
         return self._machine.config.n_iterations
+
+    @property
+    def n_pixels(self) -> int:
+        """Along a side of an image."""
+        data = self.meta.config.data
+        assert isinstance(data, LensSystems)
+        return data.n_pixels
+
+    @property
+    def _machine(self) -> Machine:
+        assert isinstance(self._method, Machine)
+        return self._method
+
+    def _seen(self, images: Floats, noise: Floats, psf: Floats) -> Observation:
+        side = self.n_pixels
+        images, noise = (np.ascontiguousarray(x, np.float32) for x in (images, noise))
+        if images.ndim != 3 or images.shape[1:] != (side, side) or not len(images):
+            raise ValueError(f"images: shape (B, {side}, {side}), got {images.shape}")
+        if noise.shape != images.shape or not (noise > 0).all():
+            raise ValueError(f"noise: numbers above 0 of shape {images.shape}, got others of shape {noise.shape}")
+        if not np.isfinite(images[np.isfinite(noise)]).all():
+            raise ValueError("images: finite numbers where the noise is finite, got others")
+        return Observation.of(torch.from_numpy(images), torch.from_numpy(noise), self._kernels(psf, len(images)))
+
+    def _kernels(self, psf: Floats, n: int) -> Tensor:
+        kernels = np.ascontiguousarray(psf, np.float32)
+        if kernels.ndim != 3 or len(kernels) != n or kernels.shape[1] != kernels.shape[2] or kernels.shape[1] % 2 == 0:
+            raise ValueError(f"psf: shape ({n}, k, k), k odd, got {kernels.shape}")
+        if not (np.isfinite(kernels).all() and (kernels.sum((1, 2)) > 0).all()):
+            raise ValueError("psf: finite numbers with a sum above 0, got others")
+        return core(torch.from_numpy(kernels), self._machine.config.psf_side)
+
+    def _posterior(
+        self, start: Estimate, seen: Observation, effort: Effort, rng: torch.Generator
+    ) -> tuple[Estimate, list[Estimate]]:
+        """The best estimate, and draws of the posterior: the network's own, or the exact likelihood's."""
+        if not effort.n_refine:
+            return start, [start.draw(rng) for _ in range(effort.n_draws)]
+        refiner = Refiner(self._machine, self._nets, effort.n_refine)
+        peak = refiner.peak(start, seen)
+        return peak, [refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws)]
+
+    def _told(self, seen: Observation, best: Estimate, draws: list[Estimate], pixel_size: Floats) -> Inversion:
+        machine, scale = self._machine, seen.scale[:, None, None]
+        with torch.no_grad():
+            model, residual = machine.model(best, seen, self._nets), machine.residual(best, seen, self._nets)
+        frame = pixel_size * self.n_pixels / FRAME
+        sources = torch.stack([brightness(one.source) for one in draws])
+        lenses = np.stack([arcsec(machine.physical(one.lens), frame) for one in draws])
+        seen_pixels = (seen.weight > 0).sum((1, 2)).clamp(min=1)
+        return Inversion(
+            source=(brightness(best.source) * scale).numpy(),
+            source_error=(sources.std(0) * scale).numpy(),
+            source_pixel=2 * machine.field * frame / machine.n_source,
+            lens=arcsec(machine.physical(best.lens), frame),
+            lens_error=lenses.std(0),
+            draws=lenses,
+            model=(model * scale).numpy(),
+            residual=residual.numpy(),
+            chi2=(residual.square().sum((1, 2)) / seen_pixels).numpy(),
+        )
+
+
+def arcsec(lens: Lens, frame: Floats) -> Floats:
+    """Numbers (B, 11) of lenses whose images have half a side of `frame` (B,) [arcsec]."""
+    lengths = np.array([name in LENGTHS for name in NAMES])
+    values: Floats = lens.values.detach().numpy() * np.where(lengths, frame[:, None], 1).astype(np.float32)
+    return values

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from learn.lenses.latent import brightness
-from learn.lenses.likelihood import Forward, Observation
+from learn.lenses.likelihood import Observation
+from learn.methods.method import Nets
 from learn.methods.rim import Estimate, Rim
 
 BETAS = (0.9, 0.95)
@@ -24,45 +24,35 @@ class Refiner:
     """`n_steps` of Adam at a rate that falls from `rate` to 0, in units of the prior's standard deviations."""
 
     rim: Rim
-    n_steps: int = 120
+    nets: Nets
+    n_steps: int
     rate: float = 0.3
 
-    def peak(self, start: Estimate, seen: Observation) -> Estimate:
-        """The most probable source and lens; ValueError never: what does not fit stays far off, as chi^2 says."""
-        return self._descend(start, start, seen)
+    def peak(self, prior: Estimate, seen: Observation) -> Estimate:
+        """The most probable source and lens."""
+        return self._descended(prior, prior, seen)
 
-    def draws(self, start: Estimate, peak: Estimate, seen: Observation, n: int, rng: torch.Generator) -> list[Estimate]:
-        """`n` draws about the peak."""
-        return [self._descend(self._moved(start, rng), peak, self._noisy(seen, rng)) for _ in range(n)]
+    def draw(self, prior: Estimate, peak: Estimate, seen: Observation, rng: torch.Generator) -> Estimate:
+        """One of the posterior, found from its peak."""
+        return self._descended(prior.draw(rng), peak, noisy(seen, rng))
 
-    def _descend(self, prior: Estimate, first: Estimate, seen: Observation) -> Estimate:
-        source = ((first.source - prior.source) / prior.spread).detach().requires_grad_()
-        lens = (prior.factor @ (first.lens - prior.lens)[..., None]).detach().requires_grad_()
+    def _descended(self, prior: Estimate, first: Estimate, seen: Observation) -> Estimate:
+        source, lens = (x.detach().requires_grad_() for x in prior.distance(first))
         optimizer = torch.optim.Adam([source, lens], lr=self.rate, betas=BETAS)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.n_steps)
         for _ in range(self.n_steps):
             optimizer.zero_grad()
-            found = self._estimate(prior, source, lens)
-            misfit = self.residual(found, seen).square().sum() + source.square().sum() + lens.square().sum()
+            misfit = self._misfit(prior.moved(source, lens), seen) + source.square().sum() + lens.square().sum()
             (misfit / 2).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-        return self._estimate(prior, source.detach(), lens.detach())
+        return prior.moved(source.detach(), lens.detach())
 
-    def residual(self, estimate: Estimate, seen: Observation) -> Tensor:
-        """Image less model, in standard deviations, (B, n, n)."""
-        forward: Forward = self.rim.likelihood(seen)
-        model = forward.image(brightness(estimate.source), self.rim.physical(estimate.lens), seen.psf)
-        return (seen.image - model) * seen.weight
+    def _misfit(self, estimate: Estimate, seen: Observation) -> Tensor:
+        return self.rim.residual(estimate, seen, self.nets).square().sum()
 
-    def _estimate(self, prior: Estimate, source: Tensor, lens: Tensor) -> Estimate:
-        moved = torch.linalg.solve_triangular(prior.factor, lens, upper=False)[..., 0]
-        return replace(prior, source=prior.source + prior.spread * source, lens=prior.lens + moved)
 
-    def _moved(self, prior: Estimate, rng: torch.Generator) -> Estimate:
-        white = torch.randn(prior.source.shape, generator=rng), torch.randn((*prior.lens.shape, 1), generator=rng)
-        return self._estimate(prior, *white)
-
-    def _noisy(self, seen: Observation, rng: torch.Generator) -> Observation:
-        sigma = torch.where(seen.weight > 0, 1 / seen.weight, 0.0)
-        return replace(seen, image=seen.image + sigma * torch.randn(sigma.shape, generator=rng))
+def noisy(seen: Observation, rng: torch.Generator) -> Observation:
+    """With its noise once more."""
+    sigma = torch.where(seen.weight > 0, 1 / seen.weight, 0.0)
+    return replace(seen, image=seen.image + sigma * torch.randn(sigma.shape, generator=rng))

@@ -8,7 +8,7 @@ al. 2019 (arXiv:1901.01359). Knows nothing of the training loop or of files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -43,6 +43,21 @@ class Estimate:
     spread: Tensor
     lens: Tensor
     factor: Tensor
+
+    def moved(self, source: Tensor, lens: Tensor) -> Estimate:
+        """By so many of its standard deviations: (B, m, m) of the source, (B, 11) of the lens."""
+        by = torch.linalg.solve_triangular(self.factor, lens[..., None], upper=False)[..., 0]
+        return replace(self, source=self.source + self.spread * source, lens=self.lens + by)
+
+    def distance(self, other: Estimate) -> tuple[Tensor, Tensor]:
+        """What moves it to `other`."""
+        lens = (self.factor @ (other.lens - self.lens)[..., None])[..., 0]
+        return (other.source - self.source) / self.spread, lens
+
+    def draw(self, rng: torch.Generator) -> Estimate:
+        """As far off as it says that it may be."""
+        white = (torch.randn(x.shape, generator=rng) for x in (self.source, self.lens))
+        return self.moved(*white)
 
 
 class Rim:
@@ -91,7 +106,7 @@ class Rim:
         truth = brightness(self.truth(batch, seen))
         error = source_error(brightness(last.source), truth)
         theta = (self.physical(last.lens).values[:, 0] / Lens.of(batch.params).values[:, 0]).log()
-        chi2 = self.likelihood(seen, nets).evaluate(last.source, self.latent(last.lens), seen).residual.square().mean()
+        chi2 = self.residual(last, seen, nets).square().mean()
         return {"loss": loss, **parts, "source_mse": error.mean(), "theta_e": theta.abs().mean(), "chi2": chi2}
 
     def predict(self, nets: Nets, inputs: Tensor, _params: Tensor, _seeds: Tensor) -> Tensor:
@@ -117,6 +132,15 @@ class Rim:
         """That of these images."""
         shape = (seen.image.shape[-1], self.field, self.config.supersampling)
         return Forward(*shape) if self.config.forward == "exact" else LearnedForward(*shape, nets[OPERATOR])
+
+    def model(self, estimate: Estimate, seen: Observation, nets: Nets) -> Tensor:
+        """The images (B, n, n) that an estimate stands for."""
+        forward = self.likelihood(seen, nets)
+        return forward.image(brightness(estimate.source), self.physical(estimate.lens), seen.psf)
+
+    def residual(self, estimate: Estimate, seen: Observation, nets: Nets) -> Tensor:
+        """Images less what the estimate makes of them, in standard deviations."""
+        return (seen.image - self.model(estimate, seen, nets)) * seen.weight
 
     def latent(self, lens: Tensor) -> Tensor:
         """Standardised -> unbounded numbers (B, 11)."""
@@ -166,9 +190,14 @@ class Rim:
 def observed(inputs: Tensor, psf_side: int) -> Observation:
     """Of images, noise and kernels, each (B, n, n); of a kernel, its middle in pixel n // 2, what is `psf_side` wide."""
     image, noise, psf = inputs.unbind(1)
-    rim = psf.shape[-1] // 2 - psf_side // 2
-    core = psf[:, rim : rim + psf_side, rim : rim + psf_side]
-    return Observation.of(image, noise, core / core.sum((1, 2), keepdim=True))
+    return Observation.of(image, noise, core(psf, psf_side))
+
+
+def core(psf: Tensor, side: int) -> Tensor:
+    """The middle (B, side, side) of kernels (B, k, k) about pixel k // 2, of sum 1; smaller ones whole."""
+    rim = max(psf.shape[-1] // 2 - side // 2, 0)
+    kept = psf[:, rim : rim + side, rim : rim + side]
+    return kept / kept.sum((1, 2), keepdim=True)
 
 
 def triangular(numbers: Tensor) -> Tensor:
