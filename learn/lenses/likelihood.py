@@ -68,7 +68,7 @@ class Forward:
 
     def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
         """Brightness of a source to images (B, n, n)."""
-        camera = self._camera(blurred(psf, lens, self._pixel), source.dtype)
+        camera = self._camera(blurred(psf, lens), source.dtype)
         return camera.image(lens.mass(), self._light(source))
 
     def evaluate(self, source: Tensor, latent: Tensor, seen: Observation) -> Evaluated:
@@ -113,7 +113,7 @@ class LearnedForward(Forward):
         return model[:, 0]
 
 
-def blurred(psf: Tensor, lens: Lens, pixel: float) -> Tensor:
+def blurred(psf: Tensor, lens: Lens) -> Tensor:
     """Kernels (B, k, k) as wide as the lens says: by a Gaussian of what their variance lacks, or has too much."""
     width = lens.values[:, len(LENS)]
     k = psf.shape[-1]
