@@ -182,7 +182,7 @@ class LensSystems(Frozen):
     n_source_pixels: int = Field(48, ge=8, le=512, description="pixels along a side of a source")
     field: float = Field(0.5, gt=0, le=1, description="side of the source's field over that of the image")
     supersampling: int = Field(2, ge=1, le=8, description="rays along a pixel of an image that is simulated")
-    light_error: float = Field(0.02, ge=0, le=1, description="standard error of the light of the lens that is taken off")
+    light_error: float = Field(0.02, ge=0, le=1, description="standard error of the lens's light that is taken off")
     noise_error: float = Field(0.05, ge=0, le=1, description="standard error of the noise map, over it")
 
     @property

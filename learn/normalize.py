@@ -152,7 +152,6 @@ class Normalizer(Frozen):
             params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
 
-
     @classmethod
     def of_parameters(cls, batches: Iterable[Batch]) -> Self:
         """Of parameters alone: fields that bring their units with them have no scale."""

@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 LENGTHS = ("theta_e", "x", "y", "r_s")
 """Of `NAMES`, those in arcsec."""
 
+
 @dataclass(frozen=True)
 class Effort:
     """Steps of the network, None: as trained; of the descent to the posterior's peak, 0: none; draws, at least 2."""
@@ -138,7 +139,7 @@ class Inverter(Model):
         return Inversion(
             source=(brightness(best.source) * scale).numpy(),
             source_error=(sources.std(0) * scale).numpy(),
-            source_pixel=2 * machine.field * frame / machine.n_source,
+            source_pixel=np.float32(2 * machine.field / machine.n_source) * frame,
             lens=arcsec(machine.physical(best.lens), frame),
             lens_error=lenses.std(0),
             draws=lenses,

@@ -20,6 +20,8 @@ LENS = ("theta_e", "e1", "e2", "x", "y", "gamma1", "gamma2", "kappa_s", "r_s")
 NUISANCE = ("psf_width", "noise")
 """Natural logarithms of the true widths of the point spread function and of the noise over the assumed ones."""
 NAMES = (*LENS, *NUISANCE)
+SIZES = (1, 2, 2, 2, 1, 1, 2)
+"""Numbers that go together: radius, ellipticity, centre, shear, convergence and radius of the halo, nuisance."""
 SHARPNESS = 5.0
 """Brightness below one part of it of the scale of an image is linear in the latent, and logarithmic above."""
 ROUND = 0.95  # largest |e|: an axis ratio of .026
@@ -36,13 +38,13 @@ class Lens:
     @classmethod
     def of(cls, latent: Tensor) -> Lens:
         """Of unbounded numbers (B, 11)."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = latent.split((1, 2, 2, 2, 1, 1, 2), dim=1)
+        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(latent, SIZES, dim=1)
         parts = (torch.exp(theta_e), bounded(e, ROUND), centre, bounded(shear, MOST_SHEAR))
         return cls(torch.cat((*parts, torch.exp(kappa_s) - NO_HALO, torch.exp(r_s), nuisance), dim=1))
 
     def latent(self) -> Tensor:
         """The unbounded numbers (B, 11) of which this is `Lens.of`."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = self.values.split((1, 2, 2, 2, 1, 1, 2), dim=1)
+        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(self.values, SIZES, dim=1)
         parts = (torch.log(theta_e), unbounded(e, ROUND), centre, unbounded(shear, MOST_SHEAR))
         return torch.cat((*parts, torch.log(kappa_s.clamp(min=0) + NO_HALO), torch.log(r_s), nuisance), dim=1)
 

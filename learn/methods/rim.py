@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from configs import Rim as Config
-from configs import Train, UNet as UNetConfig
+from configs import Train
+from configs import UNet as UNetConfig
 from learn.data import About, Batch
 from learn.lenses.latent import NAMES, Lens, brightness, compressed, latent_of
 from learn.lenses.likelihood import Evaluated, Forward, LearnedForward, Observation
@@ -110,7 +111,7 @@ class Rim:
         return {"loss": loss, **parts, "source_mse": error.mean(), "theta_e": theta.abs().mean(), "chi2": chi2}
 
     def predict(self, nets: Nets, inputs: Tensor, _params: Tensor, _seeds: Tensor) -> Tensor:
-        """Images, noise and kernels (B, 3, n, n) -> sources (B, 1, m, m), in the unit of the images, a pixel of them."""
+        """Images, noise and kernels (B, 3, n, n) -> sources (B, 1, m, m), in their unit, a pixel of them."""
         seen = observed(inputs, self.config.psf_side)
         *_, last = self.estimates(nets, seen, self.config.n_iterations)
         return brightness(last.source)[:, None] * seen.scale[:, None, None, None]
@@ -188,7 +189,7 @@ class Rim:
 
 
 def observed(inputs: Tensor, psf_side: int) -> Observation:
-    """Of images, noise and kernels, each (B, n, n); of a kernel, its middle in pixel n // 2, what is `psf_side` wide."""
+    """Of images, noise and kernels, each (B, n, n); kernels have their middle in pixel n // 2."""
     image, noise, psf = inputs.unbind(1)
     return Observation.of(image, noise, core(psf, psf_side))
 

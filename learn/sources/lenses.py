@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from sim.lensing.observations import N_RAYS, TOGETHER, exposed
+from sim.lensing.scene import Columns, Scene, scene
+from sim.lensing.selection import select
+from sim.lensing.truth import Truths
 from torch import Tensor
 
 from configs import Lenses, LensSystems, load
@@ -19,10 +23,6 @@ from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
 from sim.lensing.camera import Camera
 from sim.lensing.ellipse import ellipticity
-from sim.lensing.observations import N_RAYS, TOGETHER, exposed
-from sim.lensing.scene import Columns, Scene, scene
-from sim.lensing.selection import select
-from sim.lensing.truth import Truths
 
 FIRST = {"train": 0, "validation": 2**30, "test": 2**31}
 """Index of the first system of each split in its family: no system is in two."""
@@ -63,7 +63,7 @@ class LensSource:
         for which in sorted(set(of)):
             mine = [index for index, own in zip(indices, of, strict=True) if own == which]
             made = self._made(self._families[which], [self._first + index % self._n for index in mine])
-            rows |= {index: row for index, row in zip(mine, zip(*made, strict=True), strict=True)}
+            rows |= dict(zip(mine, zip(*made, strict=True), strict=True))
         inputs, targets, params = zip(*(rows[index] for index in indices), strict=True)
         return torch.stack(inputs), torch.stack(targets), torch.stack(params)
 

@@ -26,7 +26,9 @@ def test_any_numbers_are_a_lens() -> None:
     wild = 20 * torch.randn(500, len(NAMES), generator=torch.Generator().manual_seed(1))
     values = Lens.of(wild).values
     assert torch.isfinite(values).all()
-    assert (values[:, 0] > 0).all() and (values[:, 8] > 0).all() and (values[:, 7] > -0.01).all()
+    assert (values[:, 0] > 0).all()
+    assert (values[:, 8] > 0).all()
+    assert (values[:, 7] > -0.01).all()
     assert values[:, 1:3].norm(dim=1).max() <= ROUND
 
 
@@ -38,7 +40,8 @@ def test_brightness_comes_back_from_its_latent() -> None:
 def test_no_latent_is_dark_light() -> None:
     latent = torch.linspace(-50, 8, 500)
     shown = brightness(latent)
-    assert (shown >= 0).all() and (shown.diff() >= 0).all()
+    assert (shown >= 0).all()
+    assert (shown.diff() >= 0).all()
 
 
 @pytest.mark.parametrize("name", ["theta_e", "kappa_s", "r_s"])
@@ -48,4 +51,5 @@ def test_a_step_of_a_scale_is_a_factor(name: str) -> None:
     moved = truth.values.clone()
     moved[:, i] *= 1.1
     steps = (Lens(moved).latent() - truth.latent())[:, i]
-    assert steps.min() > 0.09 and steps.max() < 0.0954
+    assert steps.min() > 0.09
+    assert steps.max() < 0.0954

@@ -1,4 +1,4 @@
-"""The inference machine: what it does before it has learned, that it learns, and that its answers are of each image alone."""
+"""The inference machine: before it has learned, that it learns, and that answers are of one image."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_weight_is_heard() -> None:
     for parameter in nets[NET].parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     loss, _ = rim.loss(NET, nets, toy_lenses(2))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     silent = [name for name, p in nets[NET].named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
@@ -93,7 +93,8 @@ def test_it_learns_four_lenses_and_refining_fits_them() -> None:
     assert source_error(brightness(last.source), truth).mean() < 0.1
     peak = Refiner(rim, nets, 60).peak(last, seen)
     before, after = (rim.residual(one, seen, nets).square().mean((1, 2)) for one in (last, peak))
-    assert (after < before).all() and after.max() < 1.5
+    assert (after < before).all()
+    assert after.max() < 1.5
     draws = [Refiner(rim, nets, 30).draw(last, peak, seen, torch.Generator().manual_seed(i)) for i in range(2)]
     assert (draws[0].lens != draws[1].lens).all()
 
@@ -138,6 +139,8 @@ def test_a_kernel_is_cut_about_its_middle() -> None:
     kernel = torch.zeros(1, 32, 32)
     kernel[0, 16, 16], kernel[0, 16, 19] = 3.0, 1.0
     cut = core(kernel, 9)
-    assert cut.shape == (1, 9, 9) and cut[0, 4, 4] == 0.75 and cut[0, 4, 7] == 0.25
+    assert cut.shape == (1, 9, 9)
+    assert cut[0, 4, 4] == 0.75
+    assert cut[0, 4, 7] == 0.25
     assert core(kernel, 5)[0, 2, 2] == 1.0
     assert torch.equal(core(cut, 21), cut)
