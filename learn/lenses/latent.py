@@ -38,13 +38,13 @@ class Lens:
     @classmethod
     def of(cls, latent: Tensor) -> Lens:
         """Of unbounded numbers (B, 11)."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(latent, SIZES, dim=1)
+        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(latent, [*SIZES], dim=1)
         parts = (torch.exp(theta_e), bounded(e, ROUND), centre, bounded(shear, MOST_SHEAR))
         return cls(torch.cat((*parts, torch.exp(kappa_s) - NO_HALO, torch.exp(r_s), nuisance), dim=1))
 
     def latent(self) -> Tensor:
         """The unbounded numbers (B, 11) of which this is `Lens.of`."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(self.values, SIZES, dim=1)
+        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(self.values, [*SIZES], dim=1)
         parts = (torch.log(theta_e), unbounded(e, ROUND), centre, unbounded(shear, MOST_SHEAR))
         return torch.cat((*parts, torch.log(kappa_s.clamp(min=0) + NO_HALO), torch.log(r_s), nuisance), dim=1)
 
