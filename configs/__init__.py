@@ -12,6 +12,7 @@ from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.inversion import Recurrent, Rim
+from configs.lensing import Lenses
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
 from configs.maps import (
@@ -65,6 +66,7 @@ __all__ = [
     "HaloPainting",
     "Inception",
     "LensSystems",
+    "Lenses",
     "Lightcone",
     "MapData",
     "Multifield",

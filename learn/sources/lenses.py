@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from sim.lensing.observations import N_RAYS, TOGETHER, exposed
-from sim.lensing.scene import Columns, Scene, scene
+from sim.lensing.observations import TOGETHER, exposed, source_images
+from sim.lensing.scene import Columns, Scene, kernels_of, scene
 from sim.lensing.selection import select
 from sim.lensing.truth import Truths
 from torch import Tensor
@@ -21,7 +22,6 @@ from configs import Lenses, LensSystems, load
 from learn.data import About, Batch, Split
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
-from sim.lensing.camera import Camera
 from sim.lensing.ellipse import ellipticity
 
 FIRST = {"train": 0, "validation": 2**30, "test": 2**31}
@@ -74,9 +74,10 @@ class LensSource:
         errors = self._errors(config, systems)
         image, noise = self._observed(there, truths, config, errors)
         columns = Columns(truths, torch.float32, "cpu")
-        kernel = framed(assumed(columns, config), config.n_pixels)
+        kernel = framed(kernels_of(columns, config, prefix="assumed"), config.n_pixels)
         inputs = torch.stack((image, noise * torch.exp(-errors[:, 1, None, None]), kernel), dim=1)
-        return inputs, self._source(there, columns, config)[:, None], latent(truths, config, errors[:, 1])
+        source = source_images(columns, config) * columns("pixel_size").square()
+        return inputs, source[:, None], latent(truths, config, errors[:, 1])
 
     def _errors(self, config: Lenses, systems: Sequence[int]) -> Tensor:
         """White noise (B, 2): share of the lens's light that is left, logarithm of the noise over the assumed one."""
@@ -93,16 +94,6 @@ class LensSource:
         observed, noise = exposed((image + shining).numpy(), truths, config)
         left = torch.as_tensor(observed, dtype=torch.float32) - shining * (1 + errors[:, 0, None, None])
         return left, torch.as_tensor(noise, dtype=torch.float32)
-
-    def _source(self, there: Scene, columns: Columns, config: Lenses) -> Tensor:
-        """As the flux in a pixel of the image, (B, m, m), within `field` of the half of its side."""
-        pixel = columns("pixel_size")
-        own = Camera(self.config.n_source_pixels, self._source_pixel(config) * pixel, N_RAYS)
-        return own.recorded(there.source.brightness(*own.rays)) / self._source_pixel(config) ** 2
-
-    def _source_pixel(self, config: Lenses) -> float:
-        """Over that of the image."""
-        return self.config.field * config.n_pixels / self.config.n_source_pixels
 
     def _describe(self) -> About:
         side = FRAME * self.config.field
@@ -125,13 +116,13 @@ class LensSource:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def family(path: object, config: LensSystems) -> Lenses:
-    """A family as it is learned from: with the pixels and the seed of the training."""
-    told = {"n_pixels": config.n_pixels, "supersampling": config.supersampling, "seed": config.seed}
-    return load(Lenses, str(path), [f"{key}={value}" for key, value in told.items()])
-
-
-def assumed(columns: Columns, config: Lenses) -> Tensor: ...
+def family(path: Path, config: LensSystems) -> Lenses:
+    """A family as it is learned from: with the pixels, the field and the seed of the training."""
+    names = ("n_pixels", "n_source_pixels", "supersampling", "seed")
+    read = load(Lenses, path, [f"{name}={getattr(config, name)}" for name in names])
+    side = config.field * config.n_pixels
+    instruments = (one.model_copy(update={"source_field": side * one.pixel_size}) for one in read.instruments)
+    return read.model_copy(update={"instruments": tuple(instruments)})
 
 
 def framed(kernel: Tensor, side: int) -> Tensor:

@@ -20,21 +20,25 @@ from sim.lensing.psf import convolved
 
 @dataclass(frozen=True)
 class Camera:
-    """`n_pixels` squared of `pixel_size` [arcsec], each with `supersampling` squared rays; kernels (B or 1, k, k)."""
+    """`n_pixels` squared of `pixel_size` [arcsec], each with `supersampling` squared rays; kernels (B or 1, k, k).
+
+    pixel_size is a number, or a tensor (B, 1, 1) where systems differ.
+    """
 
     n_pixels: int
-    pixel_size: float
+    pixel_size: float | Tensor
     supersampling: int = 1
     psf: Tensor | None = None
     dtype: torch.dtype = torch.float32
 
     @cached_property
     def rays(self) -> tuple[Tensor, Tensor]:
-        """X and y of the rays, (1, n, n), n = n_pixels supersampling."""
-        n = self.n_pixels * self.supersampling
-        along = (torch.arange(n, dtype=self.dtype) - (n - 1) / 2) * (self.pixel_size / self.supersampling)
+        """X and y of the rays, (1 or B, n, n), n = n_pixels supersampling."""
+        n, size = self.n_pixels * self.supersampling, self.pixel_size
+        device = size.device if isinstance(size, Tensor) else None
+        along = torch.arange(n, dtype=self.dtype, device=device) - (n - 1) / 2
         y, x = torch.meshgrid(along, along, indexing="ij")
-        return x[None], y[None]
+        return x[None] * (size / self.supersampling), y[None] * (size / self.supersampling)
 
     def image(self, mass: Mass, source: Light, light: Light | None = None) -> Tensor:
         """Flux in each pixel (B, n_pixels, n_pixels) of a lensed source and of the light of the lens."""

@@ -22,10 +22,13 @@ from sim.lensing.profiles import Mass, Vector, sum_of
 
 @dataclass(frozen=True)
 class Planes:
-    """One mass a plane, nearest first, and B (n, n), of which what is above the diagonal is used."""
+    """One mass a plane, nearest first, and B (n, n), of which what is above the diagonal is used.
+
+    As a tensor (n, n, B, 1, 1) B differs among systems.
+    """
 
     masses: Sequence[Mass]
-    factors: NDArray[np.float64]
+    factors: NDArray[np.float64] | Tensor
 
     @classmethod
     def of(cls, masses: Sequence[Mass], redshifts: Sequence[float], z_source: float, cosmology: FLRW) -> Planes:
@@ -41,8 +44,8 @@ class Planes:
         """Theta - beta [arcsec]: the sum of the reduced deflections where the ray meets each plane."""
         bent: list[Vector] = []
         for j, mass in enumerate(self.masses):
-            at_x = x - sum(float(self.factors[i, j]) * bent[i][0] for i in range(j))
-            at_y = y - sum(float(self.factors[i, j]) * bent[i][1] for i in range(j))
+            at_x = x - sum(bent[i][0] * self.factors[i, j] for i in range(j))
+            at_y = y - sum(bent[i][1] * self.factors[i, j] for i in range(j))
             bent.append(mass.deflection(at_x, at_y))
         return sum_of([alpha_x for alpha_x, _ in bent]), sum_of([alpha_y for _, alpha_y in bent])
 

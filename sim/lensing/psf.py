@@ -1,6 +1,7 @@
 """Point spread functions on pixels: (B, k, k), k odd, sum 1.
 
-Analytic ones are integrated over each pixel by midpoints. Knows nothing of what is convolved with them.
+Analytic ones are integrated over each pixel by midpoints; pixel sizes [arcsec] are a number or (B,). Knows nothing of
+what is convolved with them.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ N_MIDPOINTS = 5  # along a side of a pixel
 AIRY_FWHM = 1.028993969962188  # [lambda / D]
 
 
-def gaussian(fwhm: Tensor, pixel_size: float, side: int) -> Tensor:
+def gaussian(fwhm: Tensor, pixel_size: float | Tensor, side: int) -> Tensor:
     """Of the full widths at half maximum (B,) [arcsec]."""
     x, y = midpoints(pixel_size, side, fwhm)
     variance = (columns(fwhm) / math.sqrt(8 * math.log(2))).square()
     return normalized(torch.exp(-(x.square() + y.square()) / (2 * variance)))
 
 
-def moffat(fwhm: Tensor, beta: Tensor, e1: Tensor, e2: Tensor, pixel_size: float, side: int) -> Tensor:
+def moffat(fwhm: Tensor, beta: Tensor, e1: Tensor, e2: Tensor, pixel_size: float | Tensor, side: int) -> Tensor:
     """(1 + R^2 / a^2)^-beta of elliptical radii R (Moffat 1969)."""
     x, y = midpoints(pixel_size, side, fwhm)
     radius = elliptical(x, y, columns(e1), columns(e2)).radius
@@ -31,21 +32,22 @@ def moffat(fwhm: Tensor, beta: Tensor, e1: Tensor, e2: Tensor, pixel_size: float
     return normalized((1 + (radius / scale).square()) ** -columns(beta))
 
 
-def airy(fwhm: Tensor, pixel_size: float, side: int) -> Tensor:
+def airy(fwhm: Tensor, pixel_size: float | Tensor, side: int) -> Tensor:
     """[2 J1(v) / v]^2 of a circular aperture without obstruction."""
     x, y = midpoints(pixel_size, side, fwhm)
     v = (math.pi * AIRY_FWHM * torch.sqrt(x.square() + y.square()) / columns(fwhm)).clamp(min=1e-3)
     return normalized((2 * torch.special.bessel_j1(v) / v).square())
 
 
-def midpoints(pixel_size: float, side: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """X and y [arcsec] of the midpoints within the pixels of an odd `side`, (1, side, side, points)."""
+def midpoints(pixel_size: float | Tensor, side: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """X and y [arcsec] of the midpoints within the pixels of an odd `side`, (1 or B, side, side, points)."""
     if side % 2 == 0 or side < 1:
         raise ValueError(f"psf: an odd number of pixels along its side, got {side}")
     fine = side * N_MIDPOINTS
-    along = (torch.arange(fine, dtype=like.dtype, device=like.device) - (fine - 1) / 2) * (pixel_size / N_MIDPOINTS)
+    step = (columns(pixel_size) if isinstance(pixel_size, Tensor) else pixel_size) / N_MIDPOINTS
+    along = torch.arange(fine, dtype=like.dtype, device=like.device) - (fine - 1) / 2
     y, x = torch.meshgrid(along, along, indexing="ij")
-    return in_pixels(x, side), in_pixels(y, side)
+    return in_pixels(x, side) * step, in_pixels(y, side) * step
 
 
 def in_pixels(fine: Tensor, side: int) -> Tensor:
