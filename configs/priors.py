@@ -106,5 +106,3 @@ def between(low: float, high: float) -> AfterValidator:
         return prior
 
     return AfterValidator(check)
-
-

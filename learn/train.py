@@ -44,7 +44,7 @@ FREE_TO_CHANGE = {
 """Fields that decide where and how a run happens, not what it computes; the data are known by their hash."""
 
 
-N_SEEN = 4096
+N_SEEN = 1024
 """Systems, about, that tell how parameters scatter where maps have units of their own."""
 
 

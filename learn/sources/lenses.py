@@ -12,10 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sim.lensing.observations import TOGETHER, exposed, source_images
-from sim.lensing.scene import Columns, Scene, kernels_of, scene
-from sim.lensing.selection import select
-from sim.lensing.truth import Truths
 from torch import Tensor
 
 from configs import Lenses, LensSystems, load
@@ -23,6 +19,10 @@ from learn.data import About, Batch, Split
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
 from sim.lensing.ellipse import ellipticity
+from sim.lensing.observations import TOGETHER, exposed, source_images
+from sim.lensing.scene import Columns, Scene, kernels_of, scene
+from sim.lensing.selection import select
+from sim.lensing.truth import Truths
 
 FIRST = {"train": 0, "validation": 2**30, "test": 2**31}
 """Index of the first system of each split in its family: no system is in two."""
