@@ -53,6 +53,14 @@ class LensSource:
         columns = (torch.cat(column) for column in zip(*parts, strict=True))
         return Batch(*columns, torch.tensor(list(indices)))
 
+    def truths(self, indices: Sequence[int]) -> tuple[Lenses, Truths]:
+        """A family, and what is true of these systems of it; ValueError for systems of several."""
+        of = sorted({index // self._n for index in indices})
+        if len(of) != 1:
+            raise ValueError(f"indices: systems of one family, got those of {len(of)}")
+        config = self._families[of[0]]
+        return config, select(config, [self._first + index % self._n for index in indices]).truths
+
     def close(self) -> None:
         """Nothing is open."""
 
