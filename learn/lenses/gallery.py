@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from learn.data import Batch
 from learn.figures import STYLE
 from learn.lenses.inverter import Floats, Inversion, Inverter
+from learn.methods.rim import core
 from learn.sources.lenses import LensSource
 
 TITLES = ("image", "model", "residual [σ]", "true source", "source found", "its standard deviation")
@@ -45,8 +46,14 @@ def look(source: LensSource, inverter: Inverter, index: int, name: str) -> Shown
     """A system as a machine inverts it."""
     batch, (_, truths) = source.read([index]), source.truths([index])
     pixel_size = truths["pixel_size"].astype(np.float32)
-    found = inverter(*(x.numpy() for x in batch.inputs.unbind(1)), pixel_size)
+    found = inverter(*given(batch, inverter.psf_side), pixel_size)
     return shown(name, batch, found, float(pixel_size[0]), 0)
+
+
+def given(batch: Batch, psf_side: int) -> tuple[Floats, Floats, Floats]:
+    """Images and noise (B, n, n) of a batch, and kernels (B, k, k) with a middle."""
+    image, noise, psf = batch.inputs.unbind(1)
+    return image.numpy(), noise.numpy(), core(psf, psf_side).numpy()
 
 
 def shown(name: str, batch: Batch, found: Inversion, pixel_size: float, i: int) -> Shown:

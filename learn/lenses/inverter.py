@@ -6,6 +6,7 @@ of files or of HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,11 +30,23 @@ LENGTHS = ("theta_e", "x", "y", "r_s")
 
 @dataclass(frozen=True)
 class Effort:
-    """Steps of the network, None: as trained; of the descent to the posterior's peak, 0: none; draws, at least 2."""
+    """Steps of the network, None: as trained; of the descent to the posterior's peak, 0: none; draws, 0 or at least 2.
+
+    Without draws errors are nan.
+    """
 
     n_iterations: int | None = None
     n_refine: int = 0
     n_draws: int = 32
+
+    def __post_init__(self) -> None:
+        if self.n_iterations is not None and self.n_iterations < 1:
+            raise ValueError(f"n_iterations: at least 1, got {self.n_iterations}")
+        if self.n_refine < 0 or self.n_draws < 0 or self.n_draws == 1:
+            raise ValueError(f"n_refine: at least 0, n_draws: 0 or at least 2, got {self.n_refine} and {self.n_draws}")
+
+
+AS_TRAINED = Effort()
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class Inverter(Model):
         noise: Floats,
         psf: Floats,
         pixel_size: Floats,
-        effort: Effort = Effort(),
+        effort: Effort = AS_TRAINED,
         *,
         seed: int = 0,
     ) -> Inversion:
@@ -74,13 +87,22 @@ class Inverter(Model):
 
         ValueError says what is wrong with them.
         """
-        seen = self._seen(images, noise, psf)
+        seen, sizes = self._seen(images, noise, psf), checked_sizes(pixel_size, len(images))
         check_seeds(seed, 1)
         with torch.no_grad():
             *_, start = self._machine.estimates(self._nets, seen, effort.n_iterations or self.n_iterations)
         rng = torch.Generator().manual_seed(seed)
         best, draws = self._posterior(start, seen, effort, rng)
-        return self._told(seen, best, draws, np.asarray(pixel_size, np.float32))
+        return self._told(seen, best, draws, sizes)
+
+    def course(
+        self, images: Floats, noise: Floats, psf: Floats, pixel_size: Floats, numbers: Sequence[int]
+    ) -> dict[int, Inversion]:
+        """What a call would answer after each of these numbers of steps, in one run, without draws."""
+        seen, sizes = self._seen(images, noise, psf), checked_sizes(pixel_size, len(images))
+        with torch.no_grad():
+            steps = enumerate(self._machine.estimates(self._nets, seen, max(numbers)), start=1)
+            return {n: self._told(seen, one, [], sizes) for n, one in steps if n in numbers}
 
     @property
     def n_iterations(self) -> int:
@@ -93,6 +115,31 @@ class Inverter(Model):
         data = self.meta.config.data
         assert isinstance(data, LensSystems)
         return data.n_pixels
+
+    @property
+    def n_source(self) -> int:
+        """Pixels along a side of a source."""
+        return self._machine.n_source
+
+    @property
+    def field(self) -> float:
+        """Side of a source over that of an image."""
+        return self._machine.field
+
+    @property
+    def psf_side(self) -> int:
+        """Pixels along a kernel that are used."""
+        return self._machine.config.psf_side
+
+    @property
+    def supersampling(self) -> int:
+        """Rays along a pixel of an image in the likelihood."""
+        return self._machine.config.supersampling
+
+    @property
+    def n_parameters(self) -> int:
+        """Of all its networks."""
+        return sum(x.numel() for net in self._nets.values() for x in net.parameters())
 
     @property
     def _machine(self) -> Machine:
@@ -133,24 +180,42 @@ class Inverter(Model):
         with torch.no_grad():
             model, residual = machine.model(best, seen, self._nets), machine.residual(best, seen, self._nets)
         frame = pixel_size * self.n_pixels / FRAME
-        sources = torch.stack([brightness(one.source) for one in draws])
-        lenses = np.stack([arcsec(machine.physical(one.lens), frame) for one in draws])
+        sources = stacked([brightness(one.source) for one in draws], best.source)
+        lenses = stacked([machine.physical(one.lens).values for one in draws], best.lens)
         seen_pixels = (seen.weight > 0).sum((1, 2)).clamp(min=1)
         return Inversion(
             source=(brightness(best.source) * scale).numpy(),
-            source_error=(sources.std(0) * scale).numpy(),
+            source_error=(spread(sources) * scale).numpy(),
             source_pixel=np.float32(2 * machine.field / machine.n_source) * frame,
             lens=arcsec(machine.physical(best.lens), frame),
-            lens_error=lenses.std(0),
-            draws=lenses,
+            lens_error=arcsec(Lens(spread(lenses)), frame),
+            draws=arcsec(Lens(lenses), frame),
             model=(model * scale).numpy(),
             residual=residual.numpy(),
             chi2=(residual.square().sum((1, 2)) / seen_pixels).numpy(),
         )
 
 
+def stacked(draws: list[Tensor], like: Tensor) -> Tensor:
+    """(S, B, ...), also where S is 0."""
+    return torch.stack(draws) if draws else like.new_zeros(0, *like.shape)
+
+
+def spread(draws: Tensor) -> Tensor:
+    """Standard deviations of draws (S, B, ...); nan where there are none."""
+    return draws.std(0) if len(draws) else torch.full_like(draws.sum(0), torch.nan)
+
+
+def checked_sizes(pixel_size: Floats, n: int) -> Floats:
+    """(n,) float32; ValueError unless they are finite and above 0."""
+    sizes = np.asarray(pixel_size, np.float32)
+    if sizes.shape != (n,) or not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ValueError(f"pixel_size: {n} finite numbers above 0 [arcsec], got {sizes.tolist()}")
+    return sizes
+
+
 def arcsec(lens: Lens, frame: Floats) -> Floats:
-    """Numbers (B, 11) of lenses whose images have half a side of `frame` (B,) [arcsec]."""
+    """Numbers (..., B, 11) of lenses whose images have half a side of `frame` (B,) [arcsec]."""
     lengths = np.array([name in LENGTHS for name in NAMES])
     values: Floats = lens.values.detach().numpy() * np.where(lengths, frame[:, None], 1).astype(np.float32)
     return values

@@ -17,6 +17,7 @@ from torch.nn import functional
 from learn.lenses.latent import LENS, Lens, brightness
 from sim.lensing.camera import Camera
 from sim.lensing.light import Pixels
+from sim.lensing.profiles import Bends
 from sim.lensing.psf import fast_side
 
 FRAME = 2.0
@@ -68,8 +69,12 @@ class Forward:
 
     def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
         """Brightness of a source to images (B, n, n)."""
+        return self.seen_through(lens.mass(), source, lens, psf)
+
+    def seen_through(self, mass: Bends, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
+        """As `image`, by any mass in frames; of `lens` only the width of the kernel is used."""
         camera = self._camera(blurred(psf, lens), source.dtype)
-        return camera.image(lens.mass(), self._light(source))
+        return camera.image(mass, self._light(source))
 
     def evaluate(self, source: Tensor, latent: Tensor, seen: Observation) -> Evaluated:
         """Latents (B, m, m) of a source and (B, 11) of a lens, without gradients of what comes out."""

@@ -6,16 +6,71 @@ Sources are those of `learn.lenses.inverter.Inversion`, (B, m, m). Knows nothing
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from learn.data import Batch
+from learn.lenses.inverter import Floats
+from learn.lenses.known import Known
+from learn.lenses.latent import NAMES
+
 Array = NDArray[np.floating]
 BRIGHT = 0.05
 """Of the peak of a source, above which a pixel is one of it."""
-CENTRAL = (0.68, 0.95)
+
+
+class Answer(NamedTuple):
+    """What a method makes of images: sources (B, m, m), lenses (B, 11), models (B, n, n); None: it says nothing of it.
+
+    Einstein radii (B,) [arcsec] are of the whole lens; seconds are of a CPU, for an image.
+    """
+
+    source: Floats | None = None
+    lens: Floats | None = None
+    einstein_radius: Floats | None = None
+    model: Floats | None = None
+    seconds: float | None = None
+
+
+NUMBERS = (
+    *("source_mse", "r", "flux_ratio", "weighted_error", "ssim"),
+    *("theta_e", "axis_ratio", "shear", "centre", "chi2", "seconds"),
+)
+"""Of every system; nan where a method says nothing of it."""
+
+
+def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
+    """`NUMBERS` by name, each (B,)."""
+    found = {name: np.full(len(batch), np.nan) for name in NUMBERS}
+    if answer.source is not None:
+        told = (x.astype(np.float64) for x in (answer.source, batch.targets[:, 0].numpy()))
+        found |= source_scores(*told, known.adjoint.magnification.double().numpy())
+    if answer.lens is not None and answer.einstein_radius is not None:
+        own, true = (named(x) for x in (answer.lens, known.lens))
+        radii = {"theta_e": answer.einstein_radius}, {"theta_e": known.einstein_radius}
+        found |= lens_scores(own | radii[0], true | radii[1])
+    if answer.model is not None:
+        found["chi2"] = chi2(answer.model, batch, known)
+    if answer.seconds is not None:
+        found["seconds"][:] = answer.seconds
+    return found
+
+
+def chi2(model: Array, batch: Batch, known: Known) -> Array:
+    """Of a pixel of each image (B,), by its true noise: the noise that is told may be wrong."""
+    image, noise, _ = (x.double().numpy() for x in batch.inputs.unbind(1))
+    seen = np.isfinite(noise)
+    squares = np.square(np.where(seen, (image - model) / (noise * known.noise[:, None, None]), 0.0))
+    return np.asarray(squares.sum((1, 2)) / seen.sum((1, 2)))
+
+
+def named(lens: Array) -> dict[str, Array]:
+    """Numbers (B, 11) of lenses by name."""
+    return dict(zip(NAMES, lens.T.astype(np.float64), strict=True))
 
 
 def source_scores(found: Array, truth: Array, magnification: Array) -> dict[str, Array]:
@@ -70,12 +125,3 @@ def axis_ratio(lens: Mapping[str, Array]) -> Array:
     """Of an SIE of complex ellipticity e1 + i e2."""
     e = np.hypot(lens["e1"], lens["e2"])
     return np.asarray((1 - e) / (1 + e))
-
-
-def covered(draws: Array, truth: Array) -> dict[float, NDArray[np.bool_]]:
-    """Whether the truth (B, ...) is in the central 68 and 95 % of draws (S, B, ...)."""
-    found = {}
-    for share in CENTRAL:
-        low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2], axis=0)
-        found[share] = (truth >= low) & (truth <= high)
-    return found

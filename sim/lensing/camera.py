@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sim.lensing.light import Light
-from sim.lensing.profiles import Mass
+from sim.lensing.profiles import Bends
 from sim.lensing.psf import convolved
 
 
@@ -40,7 +40,7 @@ class Camera:
         y, x = torch.meshgrid(along, along, indexing="ij")
         return x[None] * (size / self.supersampling), y[None] * (size / self.supersampling)
 
-    def image(self, mass: Mass, source: Light, light: Light | None = None) -> Tensor:
+    def image(self, mass: Bends, source: Light, light: Light | None = None) -> Tensor:
         """Flux in each pixel (B, n_pixels, n_pixels) of a lensed source and of the light of the lens."""
         x, y = self.rays
         alpha_x, alpha_y = mass.deflection(x, y)

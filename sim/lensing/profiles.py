@@ -22,15 +22,19 @@ CLOSE = 0.7  # r / r_s below which an NFW halo is written with the logarithms of
 Vector = tuple[Tensor, Tensor]
 
 
-class Mass(Protocol):
-    """What bends light."""
-
-    def potential(self, x: Tensor, y: Tensor) -> Tensor:
-        """Psi [arcsec^2], of which the deflection is the gradient."""
-        ...
+class Bends(Protocol):
+    """What bends light, in one plane or in several."""
 
     def deflection(self, x: Tensor, y: Tensor) -> Vector:
         """Alpha [arcsec]."""
+        ...
+
+
+class Mass(Bends, Protocol):
+    """What bends light in one plane."""
+
+    def potential(self, x: Tensor, y: Tensor) -> Tensor:
+        """Psi [arcsec^2], of which the deflection is the gradient."""
         ...
 
     def convergence(self, x: Tensor, y: Tensor) -> Tensor:
