@@ -12,6 +12,7 @@ from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
 from configs.inversion import Recurrent, Rim
+from configs.lens_evaluation import EvaluateLenses
 from configs.lensing import Lenses
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
@@ -58,6 +59,7 @@ __all__ = [
     "EvaluateCounts",
     "EvaluateFields",
     "EvaluateHalos",
+    "EvaluateLenses",
     "Fields",
     "FoundHalos",
     "Frozen",

@@ -219,3 +219,8 @@ def arcsec(lens: Lens, frame: Floats) -> Floats:
     lengths = np.array([name in LENGTHS for name in NAMES])
     values: Floats = lens.values.detach().numpy() * np.where(lengths, frame[:, None], 1).astype(np.float32)
     return values
+
+
+def in_frames(lenses: Floats, frame: Floats) -> Lens:
+    """The inverse of `arcsec`."""
+    return Lens(torch.from_numpy(arcsec(Lens(torch.from_numpy(lenses)), 1 / frame)))

@@ -60,6 +60,10 @@ class BackProjected(NamedTuple):
     model: Tensor
     magnification: Tensor
 
+    def first(self, n: int) -> BackProjected:
+        """Of the first systems."""
+        return BackProjected(*(one[:n] for one in self))
+
 
 @dataclass(frozen=True)
 class Known:
@@ -74,6 +78,11 @@ class Known:
     image: Floats
     noise: Floats
     adjoint: BackProjected
+
+    def first(self, n: int) -> Known:
+        """Of the first systems."""
+        arrays = (self.pixel_size, self.lens, self.einstein_radius, self.image, self.noise)
+        return Known(*(one[:n] for one in arrays), self.adjoint.first(n))
 
 
 def known(source: LensSource, indices: Sequence[int], batch: Batch, psf_side: int) -> Known:
