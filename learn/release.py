@@ -104,7 +104,7 @@ def model_of(meta: Meta) -> type[Model]:
 
 
 def described(meta: Meta, n_weights: int, evaluation: Mapping[str, Any] | None, has_program: bool, note: str) -> str:
-    """The card of a painter, a generator, a model of halo baryons, one that counts halos, or one that inverts lenses."""
+    """The card of a painter, a generator, a model of halo baryons, one that counts halos or one that inverts lenses."""
     if isinstance(meta.config.method, Painting):
         return card(meta, n_weights=n_weights, evaluation=evaluation, has_program=has_program, note=note)
     if isinstance(meta.config.method, HaloPainting):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from configs import EvaluateLenses, provenance
@@ -21,41 +19,17 @@ from configs.lens_evaluation import CLASSICAL, ENSEMBLE, MACHINE, REFINED
 from learn.data import Batch
 from learn.lenses import page
 from learn.lenses.baselines import baselines
+from learn.lenses.bench import Bench, answer, opened, timed
 from learn.lenses.calibration import Places
 from learn.lenses.classical import Classical, Grid
 from learn.lenses.einstein import radii_of
-from learn.lenses.ensemble import Ensemble, refuse_other_images
 from learn.lenses.figures import pictures
 from learn.lenses.findings import MADE_TO_FIT, NETWORK, Findings, Numbers, Radii
 from learn.lenses.gallery import given, shown
 from learn.lenses.goals import PREDECESSOR, PREDECESSOR_NOTE, outcomes
-from learn.lenses.inverter import Effort, Inversion, Inverter, in_frames
 from learn.lenses.known import Known, known
-from learn.lenses.likelihood import FRAME, Forward
 from learn.lenses.rows import ALL, FITTED, row
 from learn.lenses.scores import Answer, scored
-from learn.sources import open_source
-from learn.sources.lenses import LensSource
-
-Inverts = Callable[..., Inversion]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is judged and on what: machines by name, that of `checkpoint` first, and the ensemble if there is one."""
-
-    config: EvaluateLenses
-    source: LensSource
-    machines: Mapping[str, Inverter]
-    ensemble: Ensemble | None
-
-    @property
-    def machine(self) -> Inverter:
-        return self.machines[MACHINE]
-
-    def effort(self, *, n_refine: int = 0, n_draws: int = 0) -> Effort:
-        """With the steps of the configuration."""
-        return Effort(self.config.n_iterations, n_refine, n_draws)
 
 
 def evaluate(config: EvaluateLenses) -> dict[str, Any]:
@@ -68,31 +42,6 @@ def evaluate(config: EvaluateLenses) -> dict[str, Any]:
     metrics = recorded(bench, findings)
     write(config, metrics, findings)
     return metrics
-
-
-def opened(config: EvaluateLenses) -> Bench:
-    """The machines and the systems; ValueError unless all are for the same images."""
-    source = open_source(config.systems, config.split)
-    assert isinstance(source, LensSource)
-    folders = {MACHINE: config.checkpoint, **config.beside}
-    machines = {name: Inverter.load(folder) for name, folder in folders.items()}
-    for name, folder in folders.items():
-        refuse_other_images(machines[name], machines[MACHINE], folder)
-    refuse_other_systems(config, machines[MACHINE])
-    ensemble = Ensemble.load([config.checkpoint, *config.ensemble]) if config.ensemble else None
-    return Bench(config, source, machines, ensemble)
-
-
-def refuse_other_systems(config: EvaluateLenses, machine: Inverter) -> None:
-    """ValueError unless the systems have the images and sources of the machine."""
-    told = config.systems
-    for name, got, expected in (
-        ("n_pixels", told.n_pixels, machine.n_pixels),
-        ("n_source_pixels", told.n_source_pixels, machine.n_source),
-        ("field", told.field, machine.field),
-    ):
-        if got != expected:
-            raise ValueError(f"data.{name}: expected {expected} of {config.checkpoint}, got {got}")
 
 
 def judged(bench: Bench) -> Iterator[Findings]:
@@ -157,25 +106,6 @@ def others(bench: Bench, batch: Batch, truth: Known) -> Iterator[tuple[str, Answ
         one = bench.machines[name]
         yield name, answer(one, *timed(one, bench.effort(), batch, truth, config.seed), batch)
     yield from baselines(batch, truth, bench.machine.field).items()
-
-
-def timed(inverts: Inverts, effort: Effort, batch: Batch, truth: Known, seed: int) -> tuple[Inversion, float]:
-    """What it answers, and the seconds of a CPU an image."""
-    side = batch.inputs.shape[-1] // 2 * 2 - 1
-    begun = time.process_time()
-    found = inverts(*given(batch, side), truth.pixel_size, effort, seed=seed)
-    return found, (time.process_time() - begun) / len(batch)
-
-
-def answer(machine: Inverter, found: Inversion, seconds: float | None, batch: Batch) -> Answer:
-    """As scores want it: the image is that of the exact forward operator, whatever a machine has learned of one."""
-    side = machine.psf_side
-    operator = Forward(machine.n_pixels, machine.field, machine.supersampling)
-    frame = found.source_pixel * machine.n_source / (FRAME * machine.field)
-    kernels = torch.from_numpy(given(batch, side)[2])
-    with torch.no_grad():
-        model = operator.image(torch.from_numpy(found.source), in_frames(found.lens, frame), kernels).numpy()
-    return Answer(found.source, found.lens, radii_of(found.lens), model, seconds)
 
 
 def course(bench: Bench, batch: Batch, truth: Known) -> dict[int, Numbers]:

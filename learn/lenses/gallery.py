@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -19,7 +20,9 @@ from learn.data import Batch
 from learn.figures import STYLE
 from learn.lenses.inverter import Floats, Inversion, Inverter
 from learn.methods.rim import core
-from learn.sources.lenses import LensSource
+
+if TYPE_CHECKING:  # it brings lenstronomy, and every training imports this
+    from learn.sources.lenses import LensSource
 
 TITLES = ("image", "model", "residual [σ]", "true source", "source found", "its standard deviation")
 MOST_SIGMA = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from learn.lenses.scores import axis_ratio, correlations, covered, lens_scores, source_scores
+from learn.lenses.scores import axis_ratio, correlations, lens_scores, source_scores
 
 
 def sources(n: int = 3) -> np.ndarray:
@@ -71,13 +71,3 @@ def test_errors_of_lenses() -> None:
         "shear": 0.05,
         "centre": 0.05,
     }
-
-
-def test_as_many_truths_are_covered_as_should_be() -> None:
-    rng = np.random.default_rng(1)
-    draws, truth = rng.standard_normal((400, 3000)), rng.standard_normal(3000)
-    found = covered(draws, truth)
-    assert found[0.68].mean() == pytest.approx(0.68, abs=0.03)
-    assert found[0.95].mean() == pytest.approx(0.95, abs=0.015)
-    narrow = covered(0.5 * draws, truth)
-    assert narrow[0.68].mean() == pytest.approx(0.38, abs=0.03)
