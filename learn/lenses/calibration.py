@@ -42,7 +42,8 @@ class Places:
         rng = np.random.default_rng([TIES, *batch.seeds.tolist()])
         told = {name: (found.draws[..., i], known.lens[:, i]) for i, name in enumerate(NAMES) if name in PARAMETERS}
         told[WHOLE] = radii_of(found.draws), known.einstein_radius
-        counts = {name: one_hot(ranks(*pair, rng), len(found.draws) + 1) for name, pair in told.items()}
+        doubled = {name: (draws.astype(np.float64), true.astype(np.float64)) for name, (draws, true) in told.items()}
+        counts = {name: one_hot(ranks(*pair, rng), len(found.draws) + 1) for name, pair in doubled.items()}
         return cls(counts | {PIXELS: pixel_places(found, batch.targets[:, 0].numpy())})
 
     def joined(self, other: Self) -> Self:

@@ -86,7 +86,7 @@ class Classical:
             fit = FittingSequence(bands, model, {}, {}, parameters(), verbose=False)
             fit.fit_sequence([["PSO", swarm], ["SIMPLEX", {"n_iterations": self.n_simplex}]])
             found = fit.best_fit()
-        return solved(found["kwargs_lens"], found["kwargs_source"], data, kernel, numerics)
+            return solved(found["kwargs_lens"], found["kwargs_source"], data, kernel, numerics)
 
 
 @dataclass(frozen=True)

@@ -223,4 +223,4 @@ def arcsec(lens: Lens, frame: Floats) -> Floats:
 
 def in_frames(lenses: Floats, frame: Floats) -> Lens:
     """The inverse of `arcsec`."""
-    return Lens(torch.from_numpy(arcsec(Lens(torch.from_numpy(lenses)), 1 / frame)))
+    return Lens(torch.from_numpy(arcsec(Lens(torch.from_numpy(lenses)), np.reciprocal(frame))))

@@ -81,8 +81,14 @@ class Known:
 
     def first(self, n: int) -> Known:
         """Of the first systems."""
-        arrays = (self.pixel_size, self.lens, self.einstein_radius, self.image, self.noise)
-        return Known(*(one[:n] for one in arrays), self.adjoint.first(n))
+        return Known(
+            self.pixel_size[:n],
+            self.lens[:n],
+            self.einstein_radius[:n],
+            self.image[:n],
+            self.noise[:n],
+            self.adjoint.first(n),
+        )
 
 
 def known(source: LensSource, indices: Sequence[int], batch: Batch, psf_side: int) -> Known:

@@ -47,8 +47,8 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
     """`NUMBERS` by name, each (B,)."""
     found = {name: np.full(len(batch), np.nan) for name in NUMBERS}
     if answer.source is not None:
-        told = (x.astype(np.float64) for x in (answer.source, batch.targets[:, 0].numpy()))
-        found |= source_scores(*told, known.adjoint.magnification.double().numpy())
+        weights = known.adjoint.magnification.double().numpy()
+        found |= source_scores(answer.source.astype(np.float64), batch.targets[:, 0].double().numpy(), weights)
     if answer.lens is not None and answer.einstein_radius is not None:
         own, true = (named(x) for x in (answer.lens, known.lens))
         radii = {"theta_e": answer.einstein_radius}, {"theta_e": known.einstein_radius}
@@ -105,8 +105,9 @@ def correlations(found: Array, truth: Array, inside: NDArray[np.bool_]) -> Array
 
 def similarity(found: Array, truth: Array) -> Array:
     """SSIM (Wang et al. 2004) of each map (B,), of data from 0 to 1: a blank frame has more than it deserves."""
-    pairs = (torch.from_numpy(np.ascontiguousarray(x, np.float32))[:, None] for x in (found, truth))
-    each = structural_similarity_index_measure(*pairs, data_range=1.0, reduction="none")
+    one, other = (torch.from_numpy(np.ascontiguousarray(x, np.float32))[:, None] for x in (found, truth))
+    each = structural_similarity_index_measure(one, other, data_range=1.0, reduction="none")
+    assert isinstance(each, torch.Tensor)
     return np.atleast_1d(each.numpy())
 
 
