@@ -105,7 +105,7 @@ def through_ray(config: Train, size: int) -> float:
 def loader(config: Train) -> Row:
     """Seconds to read and augment a batch beside those of a step, both in one process."""
     source = open_source(config.data, "train")
-    batches = Shuffled(source, config.batch_size, config.seed, periodic=source.about.periodic)
+    batches = Shuffled(source, config.batch_size, config.seed)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config.model_copy(update={"out": Path(folder)}), Local(), None)
@@ -158,7 +158,7 @@ def our_painter(config: Train, minutes: float) -> Painted:
 def their_painter(config: Train, minutes: float) -> Painted:
     """Mean squared error of ln(1 + x), Adam at 1e-3, the same batches; batch statistics of training when it is used."""
     source = open_source(config.data, "train")
-    batches = Shuffled(source, config.batch_size, config.seed, periodic=source.about.periodic)
+    batches = Shuffled(source, config.batch_size, config.seed)
     torch.manual_seed(config.seed)
     net = BayronikUNet()
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)

@@ -11,6 +11,8 @@ from configs.generation import Generate
 from configs.halo_box import PaintHalos
 from configs.halo_evaluation import EvaluateHalos
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.inversion import Recurrent, Rim
+from configs.lens_evaluation import EvaluateLenses
 from configs.lensing import Lenses
 from configs.loader import ConfigError, load, load_one_of, validate
 from configs.location import home, resolve
@@ -19,6 +21,7 @@ from configs.maps import (
     CountShards,
     Fields,
     HaloCutouts,
+    LensSystems,
     MapData,
     Multifield,
     PairShards,
@@ -56,6 +59,7 @@ __all__ = [
     "EvaluateCounts",
     "EvaluateFields",
     "EvaluateHalos",
+    "EvaluateLenses",
     "Fields",
     "FoundHalos",
     "Frozen",
@@ -63,6 +67,7 @@ __all__ = [
     "HaloCutouts",
     "HaloPainting",
     "Inception",
+    "LensSystems",
     "Lenses",
     "Lightcone",
     "MapData",
@@ -81,8 +86,10 @@ __all__ = [
     "PastedBoxes",
     "Patched",
     "Profile",
+    "Recurrent",
     "Regression",
     "Replicas",
+    "Rim",
     "Sampling",
     "Serve",
     "ServeCounts",

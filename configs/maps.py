@@ -169,6 +169,27 @@ class CountGrids(Parted, Patched):
     channels: tuple[Name, ...] = Field(("halos",), min_length=1, description="names of the bins of halos")
 
 
+class LensSystems(Frozen):
+    """Simulated strong lenses, made while they are learned from: image, noise and kernel; source; lens."""
+
+    kind: Literal["lenses"] = Field(description="lenses: families of configs/lenses")
+    families: tuple[Location, ...] = Field(min_length=1, max_length=32, description="their files; as many of each")
+    seed: int = Field(0, ge=0, lt=2**31, description="which systems")
+    n_train: int = Field(2**20, ge=1, le=2**28, description="systems of a family to train on")
+    n_validation: int = Field(64, ge=1, le=2**20, description="systems of a family to validate on")
+    n_test: int = Field(256, ge=1, le=2**20, description="systems of a family to judge on")
+    n_pixels: int = Field(64, ge=8, le=512, description="pixels along a side of an image")
+    n_source_pixels: int = Field(48, ge=8, le=512, description="pixels along a side of a source")
+    field: float = Field(0.5, gt=0, le=1, description="side of the source's field over that of the image")
+    supersampling: int = Field(2, ge=1, le=8, description="rays along a pixel of an image that is simulated")
+    light_error: float = Field(0.02, ge=0, le=1, description="standard error of the lens's light that is taken off")
+    noise_error: float = Field(0.05, ge=0, le=1, description="standard error of the noise map, over it")
+
+    @property
+    def where(self) -> Path:
+        return self.families[0]
+
+
 def kind_of(value: Any) -> Any:
     """Which kind a mapping is told to be; folders of pair shards where it does not say."""
     return value.get("kind", "shards") if isinstance(value, Mapping) else getattr(value, "kind", None)
@@ -182,7 +203,7 @@ def shards_of_a_path(value: Any) -> Any:
 # The path comes last, so that what is wrong in a mapping is said of its kind. Not a validator that runs before: after
 # one pydantic holds the rest to the strict rules for Python values, by which a list is no tuple.
 if TYPE_CHECKING:  # what a field holds, whatever was written
-    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields | CountShards | CountGrids
+    MapData = PairShards | Multifield | HaloCutouts | VdmBind | Fields | CountShards | CountGrids | LensSystems
 else:
     Told = Annotated[
         Annotated[PairShards, Tag("shards")]
@@ -191,7 +212,8 @@ else:
         | Annotated[VdmBind, Tag("vdm_bind")]
         | Annotated[Fields, Tag("fields")]
         | Annotated[CountShards, Tag("counts")]
-        | Annotated[CountGrids, Tag("count_grids")],
+        | Annotated[CountGrids, Tag("count_grids")]
+        | Annotated[LensSystems, Tag("lenses")],
         Discriminator(kind_of),
     ]
     MapData = Annotated[Told | Location, AfterValidator(shards_of_a_path)]

@@ -23,6 +23,6 @@ class Scales(TypedDict):
 class Method(Frozen):
     """A method: what is learned, and how fields are written as logarithms for it."""
 
-    def scales(self, _channels: Sequence[str]) -> Scales:
-        """Those of targets of these channels."""
+    def scales(self, _channels: Sequence[str]) -> Scales | None:
+        """Those of targets of these channels; None where each map brings its own."""
         return Scales(offset=1.0, gaps=(), residual=())

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from configs.frozen import Frozen
 from configs.halo_painting import Inception
+from configs.inversion import Recurrent
 
 
 class UNet(Frozen):
@@ -59,9 +60,12 @@ def kind_of(value: Any) -> Any:
 
 
 if TYPE_CHECKING:  # what a field holds
-    NetConfig = UNet | DiT | Inception
+    NetConfig = UNet | DiT | Inception | Recurrent
 else:
     NetConfig = Annotated[
-        Annotated[UNet, Tag("unet")] | Annotated[DiT, Tag("dit")] | Annotated[Inception, Tag("inception")],
+        Annotated[UNet, Tag("unet")]
+        | Annotated[DiT, Tag("dit")]
+        | Annotated[Inception, Tag("inception")]
+        | Annotated[Recurrent, Tag("recurrent")],
         Discriminator(kind_of),
     ]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from configs.diffusion import Diffusion, Variational
 from configs.frozen import Frozen, Location
 from configs.halo_painting import CountLikelihood, HaloPainting, Inception, Wgan
+from configs.inversion import Recurrent, Rim
 from configs.maps import MapData, Patched
 from configs.method import Method
 from configs.nets import NetConfig, UNet
@@ -49,9 +50,10 @@ METHODS = {
     "variational": Variational,
     "counts": CountLikelihood,
     "wgan": Wgan,
+    "rim": Rim,
 }
-Kind = Literal["regression", "stochastic", "diffusion", "variational", "counts", "wgan"]
-OneMethod = Regression | Stochastic | Diffusion | Variational | CountLikelihood | Wgan
+Kind = Literal["regression", "stochastic", "diffusion", "variational", "counts", "wgan", "rim"]
+OneMethod = Regression | Stochastic | Diffusion | Variational | CountLikelihood | Wgan | Rim
 
 
 def method_of_a_name(value: OneMethod | Kind) -> OneMethod:
@@ -136,6 +138,12 @@ class Train(Frozen):
         return self
 
     @model_validator(mode="after")
+    def lenses_are_inverted_by_steps(self) -> Self:
+        if isinstance(self.method, Rim) != isinstance(self.net, Recurrent):
+            raise ValueError(f"net.kind: recurrent with method.kind=rim alone, got {self.net.kind}")
+        return self
+
+    @model_validator(mode="after")
     def halos_are_counted_in_patches(self) -> Self:
         if isinstance(self.method, HaloPainting) != isinstance(self.net, Inception):
             raise ValueError(f"net.kind: inception with method.kind=counts or wgan alone, got {self.net.kind}")
@@ -153,6 +161,12 @@ class Train(Frozen):
     def inception(self) -> Inception:
         """The network of a model that counts halos."""
         assert isinstance(self.net, Inception)
+        return self.net
+
+    @property
+    def recurrent(self) -> Recurrent:
+        """The network of an inference machine."""
+        assert isinstance(self.net, Recurrent)
         return self.net
 
     @property

@@ -10,7 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Bind, Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos, Generate, Train, resolve
+from configs import (
+    Bind,
+    Evaluate,
+    EvaluateCounts,
+    EvaluateFields,
+    EvaluateHalos,
+    EvaluateLenses,
+    Generate,
+    Train,
+    resolve,
+)
 from configs.command import Run, add, add_counted, add_of, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
@@ -24,6 +34,8 @@ from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
 from learn.lens_preview import write_lens_preview
+from learn.lenses.evaluation import evaluate as evaluate_lenses
+from learn.lenses.table import show as show_lenses
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -74,6 +86,11 @@ def judge_fields(config: EvaluateFields) -> None:
 def judge_halos(config: EvaluateHalos) -> None:
     """Judge a model of halos; the last line is one JSON object with every score."""
     show_halos(evaluate_halos(config))
+
+
+def judge_lenses(config: EvaluateLenses) -> None:
+    """Judge a machine that inverts lenses; the last line is one JSON object with every score."""
+    show_lenses(evaluate_lenses(config))
 
 
 def bind(config: Bind) -> None:
@@ -192,6 +209,7 @@ def main() -> None:
         "fields": Run(EvaluateFields, judge_fields),
         "halos": Run(EvaluateHalos, judge_halos),
         "counts": Run(EvaluateCounts, judge_counts),
+        "lenses": Run(EvaluateLenses, judge_lenses),
     }
     add_of(app, "kind", judges, name="evaluate", prog=f"{PROG} evaluate", summary=summary, of_folder=of_checkpoint)
     summary = "Give the halos of a box baryons and paste them back into its maps."

@@ -73,6 +73,7 @@ class About(Frozen):
     box_size: float = Field(gt=0, description="side of a map")
     depth: float = Field(gt=0, description="thickness of a map along the line of sight, of a cube its side")
     periodic: bool
+    oriented: bool = Field(False, description="whether parameters tell directions, so that maps are shown as they are")
     param_names: tuple[str, ...]
     data_sha256: str = Field(description="of what identifies the data: of a manifest where there is one")
 
@@ -130,7 +131,6 @@ class Shuffled(Dataset[Batch]):
     seed: int
     rank: int = 0
     size: int = 1
-    periodic: bool = True
 
     def loader(self, steps: range, n_processes: int, *, pin: bool) -> Iterable[Batch]:
         """The batches of `steps`, read ahead by processes where there are any, into pinned memory for a GPU."""
@@ -147,7 +147,9 @@ class Shuffled(Dataset[Batch]):
         indices = [position(self.seed, step * self.batch_size + i, len(self.dataset)) for i in mine]
         rngs = [np.random.default_rng([AUGMENTATION, self.seed, step, i]) for i in mine]
         seeds = torch.tensor([int(rng.integers(2**62)) for rng in rngs])
-        return replace(augmented(self.dataset.read(indices), rngs, periodic=self.periodic), seeds=seeds)
+        batch, about = self.dataset.read(indices), self.dataset.about
+        shown = batch if about.oriented else augmented(batch, rngs, periodic=about.periodic)
+        return replace(shown, seeds=seeds)
 
 
 def position(seed: int, count: int, n_maps: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Evaluate, HaloCutouts, HaloPainting, Painting, provenance
+from configs import Evaluate, HaloCutouts, HaloPainting, Painting, Rim, provenance
 from configs.files import replacing
 from learn import baselines, page, portfolio
 from learn.checkpoint import load_meta
@@ -95,6 +95,8 @@ def of_checkpoint(folder: Path) -> dict[str, Any]:
     if isinstance(config.method, HaloPainting):
         data |= {"patch": None}
         return {"kind": "counts", "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
+    if isinstance(config.method, Rim):
+        return {"kind": "lenses", "checkpoint": str(folder), "data": data, "out": "out/evaluation"}
     generated = "halos" if isinstance(config.data, HaloCutouts) else "fields"
     kind = "painter" if isinstance(config.method, Painting) else generated
     return {"kind": kind, "checkpoint": str(folder), "data": data, "out": "out/evaluation"}

@@ -152,6 +152,16 @@ class Normalizer(Frozen):
             params=LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest()),
         )
 
+    @classmethod
+    def of_parameters(cls, batches: Iterable[Batch]) -> Self:
+        """Of parameters alone: fields that bring their units with them have no scale."""
+        params = Moments()
+        for batch in batches:
+            params.add(batch.params)
+        none = LogScale(x0=(), mean=(), std=())
+        told = LinearScale(mean=params.mean(), std=params.spread(), low=params.lowest(), high=params.highest())
+        return cls(inputs=none, targets=none, params=told)
+
 
 class Moments:
     """Streaming mean, standard deviation and range of columns, in float64 (Chan, Golub & LeVeque 1979)."""

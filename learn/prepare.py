@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from configs import Train
 
@@ -42,16 +43,16 @@ class Local:
 
 
 class Autocast(nn.Module):
-    """A network whose convolutions and products are in a shorter precision; its answer is float32."""
+    """A network whose convolutions and products are in a shorter precision; its answers are float32."""
 
     def __init__(self, net: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.net, self.dtype = net, dtype
 
-    def forward(self, x: Tensor, *others: Any) -> Tensor:
+    def forward(self, x: Tensor, *others: Any) -> Any:
         with torch.autocast(x.device.type, self.dtype):
-            answer: Tensor = self.net(x, *others)
-        return answer.float()
+            answer = self.net(x, *others)
+        return tree_map(Tensor.float, answer)
 
 
 def prepared(net: nn.Module, config: Train, prepare: Prepare) -> nn.Module:

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from configs import HaloPainting, Painting, home
+from configs import HaloPainting, Painting, Rim, home
 from learn import checkpoint
 from learn.card import card
 from learn.checkpoint import META, WEIGHTS, Meta, Nets, sha256
@@ -27,6 +27,8 @@ from learn.counts.card import halo_card
 from learn.generator_card import generator_card
 from learn.halo_painter import HaloPainter
 from learn.halos.card import baryon_card, is_of_halos
+from learn.lenses.card import inverter_card
+from learn.lenses.inverter import Inverter
 from learn.methods import METHODS
 from learn.model import Model
 from learn.predict import Predictor
@@ -96,15 +98,19 @@ def model_of(meta: Meta) -> type[Model]:
     """What brings a checkpoint to life."""
     if isinstance(meta.config.method, HaloPainting):
         return HaloPainter
+    if isinstance(meta.config.method, Rim):
+        return Inverter
     return Predictor if isinstance(meta.config.method, Painting) else Sampler
 
 
 def described(meta: Meta, n_weights: int, evaluation: Mapping[str, Any] | None, has_program: bool, note: str) -> str:
-    """The card of a painter, of a generator, of a model of halo baryons or of one that counts halos."""
+    """The card of a painter, a generator, a model of halo baryons, one that counts halos or one that inverts lenses."""
     if isinstance(meta.config.method, Painting):
         return card(meta, n_weights=n_weights, evaluation=evaluation, has_program=has_program, note=note)
     if isinstance(meta.config.method, HaloPainting):
         return halo_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
+    if isinstance(meta.config.method, Rim):
+        return inverter_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
     if is_of_halos(meta):
         return baryon_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)
     return generator_card(meta, n_weights=n_weights, evaluation=evaluation, note=note)

@@ -1,15 +1,18 @@
-"""One held-out map as a checkpoint paints it, samples of it, or the halos of a box: a look while a run goes on."""
+"""One held-out map as a checkpoint paints it, samples, halos of a box, lenses inverted: a look while a run goes on."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from configs import Diffusion, HaloPainting, Train
+from configs import Diffusion, HaloPainting, Rim, Train
 from learn.counts.boxes_figure import boxes_figure
 from learn.figures import maps_figure
 from learn.halo_painter import HaloPainter
+from learn.lenses.gallery import gallery, look
+from learn.lenses.inverter import Inverter
 from learn.predict import Predictor
 from learn.sampler import Sampler
 from learn.samples_figure import samples_figure
@@ -22,6 +25,8 @@ def specimen(config: Train, folder: Path) -> Figure:
     """The first validation map beside what the model makes of it, or of its condition."""
     if isinstance(config.method, HaloPainting):
         return counted(config, folder)
+    if isinstance(config.method, Rim):
+        return inverted(config, folder)
     return drawn(config, folder) if isinstance(config.method, Diffusion) else painted(config, folder)
 
 
@@ -64,3 +69,11 @@ def counted(config: Train, folder: Path) -> Figure:
     halos = {"painted halos": painter(density, batch.params[0].numpy()), "true halos": truth}
     title = f"{next(iter(source.simulations))}, step {painter.meta.step}"
     return boxes_figure(density, halos, source.about.pixel_size, title=title)
+
+
+def inverted(config: Train, folder: Path) -> Figure:
+    """The first validation system of each family: image, model, residual, the true source and the one that is found."""
+    source: Any = open_source(config.data, "validation")
+    inverter = Inverter.load(folder)
+    shown = [look(source, inverter, indices[0], name) for name, indices in source.simulations.items()]
+    return gallery(shown, title=f"step {inverter.meta.step}: the first system of each family")

@@ -44,6 +44,10 @@ FREE_TO_CHANGE = {
 """Fields that decide where and how a run happens, not what it computes; the data are known by their hash."""
 
 
+N_SEEN = 1024
+"""Systems, about, that tell how parameters scatter where maps have units of their own."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a run is after `step` of `n_steps`; `checkpoint` is the folder written at this step, if one was."""
@@ -91,7 +95,7 @@ class Run:
         refuse_unusable(config, train.about, validation, prepare.size)
         self.meta = verified(config, train.about, resume) if resume else blank_meta(config, train, share)
         self.method: Method = METHODS[config.method.kind](config, self.meta.normalizer, train.about)
-        self.batches = Shuffled(train, config.batch_size, config.seed, prepare.rank, prepare.size, train.about.periodic)
+        self.batches = Shuffled(train, config.batch_size, config.seed, prepare.rank, prepare.size)
         self.validation = InOrder(validation, share, prepare.rank, prepare.size)
         self.nets = {name: net.to(prepare.device) for name, net in seeded(self.method, config.seed).items()}
         if config.start_from and not resume:
@@ -269,7 +273,10 @@ def blank_meta(config: Train, train: Source, share: int) -> Meta:
 
 def fitted(config: Train, train: Source, share: int) -> Normalizer:
     """The normaliser of the training split, read in batches of `share` maps."""
-    return Normalizer.fit(InOrder(train, share), **config.method.scales(train.about.target_channels))
+    scales = config.method.scales(train.about.target_channels)
+    if scales is None:
+        return Normalizer.of_parameters(InOrder(train, share, size=max(1, len(train) // N_SEEN)))
+    return Normalizer.fit(InOrder(train, share), **scales)
 
 
 def start_of(config: Train, about: About) -> Meta | None:

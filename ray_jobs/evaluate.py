@@ -1,7 +1,8 @@
 """Judgement of a checkpoint, or of painted maps, on held-out simulations, as a task of the cluster.
 
 With `kind: fields` in the configuration, of a generator of fields; with `kind: halos`, of a model of halos, each of
-whose boxes is a task of its own; with `kind: counts`, of a model that counts halos.
+whose boxes is a task of its own; with `kind: counts`, of a model that counts halos; with `kind: lenses`, of a machine
+that inverts lenses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import ray
 
-from configs import Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos
+from configs import Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos, EvaluateLenses
 from configs.command import Run, command_of
 from learn.counts.evaluation import evaluate as judge_counts
 from learn.counts.table import show as show_counts
@@ -24,13 +25,15 @@ from learn.fields.table import show as show_fields
 from learn.halos import boxes
 from learn.halos.evaluation import evaluate as judge_halos
 from learn.halos.evaluation import show as show_halos
+from learn.lenses.evaluation import evaluate as judge_lenses
+from learn.lenses.table import show as show_lenses
 from learn.table import show
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Progress, exit_if_any_failed, spread
 from ray_jobs.threads import limit_threads
 
-Judged = Evaluate | EvaluateFields | EvaluateHalos | EvaluateCounts
+Judged = Evaluate | EvaluateFields | EvaluateHalos | EvaluateCounts | EvaluateLenses
 Judge = Callable[[Any], dict[str, Any]]
 Show = Callable[[dict[str, Any]], None]
 
@@ -81,5 +84,6 @@ if __name__ == "__main__":
         "fields": Run(EvaluateFields, partial(evaluate, judge=judge_fields, show=show_fields)),
         "halos": Run(EvaluateHalos, evaluate_halos),
         "counts": Run(EvaluateCounts, partial(evaluate, judge=judge_counts, show=show_counts)),
+        "lenses": Run(EvaluateLenses, partial(evaluate, judge=judge_lenses, show=show_lenses)),
     }
     command_of("kind", runs, prog="python -m ray_jobs.evaluate", summary=__doc__, of_folder=of_checkpoint)

@@ -4,6 +4,7 @@ from learn.methods.counts import Counts
 from learn.methods.diffusion import Diffusion
 from learn.methods.method import Method, Metrics, Nets
 from learn.methods.regression import Regression
+from learn.methods.rim import Rim
 from learn.methods.stochastic import Stochastic
 from learn.methods.variational import Variational
 from learn.methods.wgan import Wgan
@@ -15,6 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "variational": Variational,
     "counts": Counts,
     "wgan": Wgan,
+    "rim": Rim,
 }
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Metrics",
     "Nets",
     "Regression",
+    "Rim",
     "Stochastic",
     "Variational",
     "Wgan",

@@ -15,6 +15,7 @@ KINDS = {
     "CountShards": "counts.open_counts",
     "Fields": "fields.FieldSource",
     "HaloCutouts": "halos.HaloSource",
+    "LensSystems": "lenses.LensSource",
     "Multifield": "multifield.MultifieldSource",
     "PairShards": "shards.ShardSource",
     "VdmBind": "vdm_bind.VdmBindSource",

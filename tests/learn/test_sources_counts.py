@@ -84,8 +84,8 @@ def test_wide_inputs_are_turned_with_their_targets_and_never_rolled() -> None:
 
 def test_a_stream_of_patches_does_not_depend_on_the_workers(toy_counts: Path) -> None:
     source = open_source(shards(toy_counts, patch=6, margin=2), "train")
-    whole = Shuffled(source, 4, seed=1, periodic=False).at(3)
-    halves = [Shuffled(source, 4, seed=1, rank=rank, size=2, periodic=False).at(3) for rank in range(2)]
+    whole = Shuffled(source, 4, seed=1).at(3)
+    halves = [Shuffled(source, 4, seed=1, rank=rank, size=2).at(3) for rank in range(2)]
     for name in ("inputs", "targets", "seeds"):
         assert torch.equal(torch.cat([getattr(one, name) for one in halves]), getattr(whole, name))
 

@@ -1,0 +1,55 @@
+"""The numbers that an inversion moves, and what they stand for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from learn.lenses.latent import NAMES, ROUND, Lens, brightness, latent_of
+
+
+def lenses(n: int = 200) -> Lens:
+    """Physical ones of all sorts."""
+    rng = torch.Generator().manual_seed(0)
+    low = torch.tensor([0.05, -0.6, -0.6, -0.5, -0.5, -0.3, -0.3, 0.0, 0.1, -0.2, -0.2])
+    high = torch.tensor([0.9, 0.6, 0.6, 0.5, 0.5, 0.3, 0.3, 0.5, 8.0, 0.2, 0.2])
+    return Lens(low + (high - low) * torch.rand(n, len(NAMES), generator=rng, dtype=torch.float64))
+
+
+def test_a_lens_comes_back_from_its_latent() -> None:
+    truth = lenses()
+    torch.testing.assert_close(Lens.of(truth.latent()).values, truth.values, rtol=1e-9, atol=1e-12)
+
+
+def test_any_numbers_are_a_lens() -> None:
+    """Radii above 0, ellipses that are no lines, whatever a network says."""
+    wild = 20 * torch.randn(500, len(NAMES), generator=torch.Generator().manual_seed(1))
+    values = Lens.of(wild).values
+    assert torch.isfinite(values).all()
+    assert (values[:, 0] > 0).all()
+    assert (values[:, 8] > 0).all()
+    assert (values[:, 7] > -0.01).all()
+    assert values[:, 1:3].norm(dim=1).max() <= ROUND
+
+
+def test_brightness_comes_back_from_its_latent() -> None:
+    values = torch.logspace(-4, 2, 60, dtype=torch.float64)
+    torch.testing.assert_close(brightness(latent_of(values)), values, rtol=1e-9, atol=0)
+
+
+def test_no_latent_is_dark_light() -> None:
+    latent = torch.linspace(-50, 8, 500)
+    shown = brightness(latent)
+    assert (shown >= 0).all()
+    assert (shown.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["theta_e", "kappa_s", "r_s"])
+def test_a_step_of_a_scale_is_a_factor(name: str) -> None:
+    """A tenth more of what must be above 0 is as far wherever it is."""
+    i, truth = NAMES.index(name), lenses(2)
+    moved = truth.values.clone()
+    moved[:, i] *= 1.1
+    steps = (Lens(moved).latent() - truth.latent())[:, i]
+    assert steps.min() > 0.09
+    assert steps.max() < 0.0954
