@@ -60,7 +60,7 @@ def pooled(found: Sequence[Inversion]) -> Inversion:
         source_error=np.sqrt(within + sources.var(0)),
         source_pixel=found[0].source_pixel,
         lens=np.mean([one.lens for one in found], axis=0),
-        lens_error=draws.std(0) if len(draws) else np.full_like(found[0].lens, np.nan),
+        lens_error=draws.std(0, ddof=1) if len(draws) else np.full_like(found[0].lens, np.nan),
         draws=draws,
         model=np.mean([one.model for one in found], axis=0),
         residual=residual,
