@@ -42,27 +42,30 @@ class Painter(Protocol):
 
 
 class Jobs:
-    """Of one side, between two requests."""
+    """Of one side: what it has built, by name, between two requests."""
 
     def __init__(self, paint: type[Painter]) -> None:
         self.paint = paint
+        self.ready: dict[str, tuple[Painter, list[Any]]] = {}
 
-    def build(self, systems: str, batch: int, out: str, **setup: Any) -> dict[str, Any]:
+    def build(self, name: str, systems: str, batch: int, out: str, **setup: Any) -> dict[str, Any]:
         """Image all systems of a file once, into another; processor seconds of all that this takes, compilers too."""
         columns = dict(np.load(systems, allow_pickle=False))
         n = len(next(iter(columns.values())))
         start = processor_seconds()
-        self.painter = self.paint(Setup(**setup))  # type: ignore[call-arg]
+        painter = self.paint(Setup(**setup))  # type: ignore[call-arg]
         parts = [{k: v[i : i + batch] for k, v in columns.items()} for i in range(0, n, batch)]
-        self.batches = [self.painter.prepared(part) for part in parts]
-        np.save(out, np.concatenate([self.painter.images(one) for one in self.batches]))
+        batches = [painter.prepared(part) for part in parts]
+        np.save(out, np.concatenate([painter.images(one) for one in batches]))
+        self.ready[name] = (painter, batches)
         return {"first_seconds": processor_seconds() - start}
 
-    def images(self) -> dict[str, Any]:
-        """Processor seconds of all images."""
+    def images(self, name: str) -> dict[str, Any]:
+        """Processor seconds of all images of what was built under this name."""
+        painter, batches = self.ready[name]
         start = time.process_time()
-        for one in self.batches:
-            self.painter.images(one)
+        for one in batches:
+            painter.images(one)
         return {"seconds": time.process_time() - start}
 
 

@@ -30,7 +30,10 @@ def fast_image(camera: Camera, mass: Mass, source: Light, light: Light | None = 
     A second size of batch compiles once more, for all sizes; cameras of as many rays share a kernel. Eager where there
     is no C++ compiler for a CPU.
     """
-    return camera.blurred(compiled_means(camera.rays[0].device.type)(camera.rays, camera.supersampling, mass, source, light))
+    for side in camera.rays:
+        torch._dynamo.mark_static(side)
+    seen = compiled_means(camera.rays[0].device.type)
+    return camera.blurred(seen(camera.rays, camera.supersampling, mass, source, light))
 
 
 @cache
