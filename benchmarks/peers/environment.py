@@ -17,10 +17,11 @@ IMPORTS = {
     "kdcount": "kdcount.cluster",
     "yt_fof": "yt_astro_analysis.halo_analysis.halo_finding.fof.EnzoFOF",
     "denoising_diffusion": "denoising_diffusion_pytorch",
+    "caustics": "caustics",
 }
 """What shows that a peer is there. The first import of PySCo compiles its kernels, which takes minutes."""
 
-ALONE = {"denoising_diffusion"}
+ALONE = {"denoising_diffusion", "caustics"}
 """Peers that are installed without what they ask for, which would be another torch: ours lies behind them."""
 
 

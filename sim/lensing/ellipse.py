@@ -29,16 +29,37 @@ class Elliptical(NamedTuple):
 
 def elliptical(x: Tensor, y: Tensor, e1: Tensor, e2: Tensor) -> Elliptical:
     """Of the angles x, y from a centre; all broadcast."""
-    a, b = x - e1 * x - e2 * y, y - e2 * x + e1 * y
+    a, b = squeezed(x, y, e1, e2)
     length = torch.sqrt(a.square() + b.square() + FAINT**2)
     return Elliptical(length / torch.sqrt(1 - e1.square() - e2.square()), a / length, b / length)
 
 
+def squeezed(x: Tensor, y: Tensor, e1: Tensor, e2: Tensor) -> tuple[Tensor, Tensor]:
+    """Parts of z - e conj(z)."""
+    return (1 - e1) * x - e2 * y, (1 + e1) * y - e2 * x
+
+
+def squeezed_square(x: Tensor, y: Tensor, e1: Tensor, e2: Tensor) -> Tensor:
+    """|z - e conj(z)|^2, nowhere 0."""
+    a, b = squeezed(x, y, e1, e2)
+    return a.square() + b.square() + FAINT**2
+
+
 def arctanhc(s: Tensor) -> Tensor:
-    """artanh(sqrt(s)) / sqrt(s) for 0 <= s < 1, its continuation arctan(sqrt(-s)) / sqrt(-s) below 0."""
-    root = torch.sqrt(s.abs().clamp(min=NEAR))
-    far = torch.where(s > 0, torch.atanh(torch.where(s > 0, root, NEAR)), torch.atan(root)) / root
-    return torch.where(s.abs() < NEAR, series(s, 0), far)
+    """artanh(sqrt(s)) / sqrt(s) for s < 1, which is arctan(sqrt(-s)) / sqrt(-s) below 0."""
+    return torch.where(s > 0, artanhc(s), arctanc(-s))
+
+
+def artanhc(s: Tensor) -> Tensor:
+    """artanh(sqrt(s)) / sqrt(s) for 0 <= s < 1, by a logarithm; that of 0 below."""
+    root = torch.sqrt(s.clamp(min=NEAR))
+    return torch.where(s < NEAR, series(s, 0), torch.log((1 + root) / (1 - root)) / (2 * root))
+
+
+def arctanc(s: Tensor) -> Tensor:
+    """arctan(sqrt(s)) / sqrt(s) for s >= 0."""
+    root = torch.sqrt(s.clamp(min=NEAR))
+    return torch.where(s < NEAR, series(-s, 0), torch.atan(root) / root)
 
 
 def arctanhc_rise(s: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from sim.lensing.ellipse import FAINT, arctanhc, arctanhc_rise, elliptical
+from sim.lensing.ellipse import FAINT, arctanc, arctanhc, arctanhc_rise, artanhc, elliptical, squeezed_square
 
 N_TERMS = 28  # of the series of the power law: 1e-7 at an axis ratio of .3
 CLOSE = 0.7  # r / r_s below which an NFW halo is written with the logarithms of its core
@@ -59,12 +59,14 @@ class SIE:
         x, y = x - self.x, y - self.y
         e = torch.sqrt(self.e1.square() + self.e2.square() + FAINT**2)
         cos, sin = self.e1 / e, self.e2 / e  # of twice the angle of the major axis
-        radius, _, _ = elliptical(x, y, self.e1, self.e2)
-        turned = (x.square() - y.square()) * cos + 2 * x * y * sin
-        r2, share = x.square() + y.square(), 2 * e / (radius.square() * (1 - e.square()))
-        wide, high = arctanhc(-share * (r2 + turned)), arctanhc((share * (r2 - turned)).clamp(max=1 - FAINT))
-        even, odd, scale = (wide + high) / 2, (wide - high) / 2, self.theta_e / radius
-        return scale * (even * x + odd * (cos * x + sin * y)), scale * (even * y + odd * (sin * x - cos * y))
+        over = torch.rsqrt(squeezed_square(x, y, self.e1, self.e2))
+        turned_x, turned_y = cos * x + sin * y, sin * x - cos * y
+        r2, share = x.square() + y.square(), 2 * e * over.square()
+        turned = x * turned_x + y * turned_y
+        wide, high = arctanc(share * (r2 + turned)), artanhc((share * (r2 - turned)).clamp(max=1 - FAINT))
+        scale = self.theta_e * torch.sqrt(1 - e.square()) / 2 * over
+        even, odd = scale * (wide + high), scale * (wide - high)
+        return even * x + odd * turned_x, even * y + odd * turned_y
 
     def convergence(self, x: Tensor, y: Tensor) -> Tensor:
         return self.theta_e / (2 * elliptical(x - self.x, y - self.y, self.e1, self.e2).radius)

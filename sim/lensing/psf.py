@@ -15,6 +15,7 @@ from sim.lensing.ellipse import elliptical
 
 N_MIDPOINTS = 5  # along a side of a pixel
 AIRY_FWHM = 1.028993969962188  # [lambda / D]
+PRODUCT = 1e-6  # of its largest value, by which a kernel may differ from a product of two lines
 
 
 def gaussian(fwhm: Tensor, pixel_size: float | Tensor, side: int) -> Tensor:
@@ -74,6 +75,28 @@ def convolved(images: Tensor, kernel: Tensor) -> Tensor:
     product = torch.fft.rfft2(images, s=sides) * torch.fft.rfft2(kernel, s=sides)
     rim = k // 2
     return torch.fft.irfft2(product, s=sides)[..., rim : rim + n, rim : rim + m]
+
+
+def product_of(kernel: Tensor) -> tuple[Tensor, Tensor] | None:
+    """A column and a row (B or 1, k) whose product is the `kernel`; None if it is no product, or if it is fitted."""
+    rim = kernel.shape[-1] // 2
+    column, row = kernel[..., rim], kernel[..., rim, :] / kernel[..., rim, rim, None]
+    error = (column[..., :, None] * row[..., None, :] - kernel).abs().amax((-2, -1))
+    is_product = bool((error <= PRODUCT * kernel.abs().amax((-2, -1))).all())
+    return (column, row) if is_product and not kernel.requires_grad else None
+
+
+def banded(line: Tensor, n: int) -> Tensor:
+    """Lines (B, k) as matrices (B, n, n) that convolve n values with them, nothing being beyond their ends."""
+    at = torch.arange(n, device=line.device)
+    place = at[:, None] - at + line.shape[-1] // 2
+    inside = (place >= 0) & (place < line.shape[-1])
+    return line[:, place.clamp(0, line.shape[-1] - 1)] * inside
+
+
+def between(columns: Tensor, rows: Tensor, images: Tensor) -> Tensor:
+    """`images` (B, n, n) with their columns and rows convolved by banded matrices (B or 1, n, n)."""
+    return columns.to(images) @ (images @ rows.mT.to(images))
 
 
 def fast_side(n: int) -> int:

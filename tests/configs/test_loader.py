@@ -19,6 +19,7 @@ from configs import (
     EvaluateCounts,
     EvaluateFields,
     EvaluateHalos,
+    EvaluateLenses,
     Generate,
     Paint,
     PaintHalos,
@@ -180,10 +181,16 @@ def test_every_shipped_data_set_loads_as_its_product_says(repository: Path) -> N
 
 
 def test_every_shipped_judgement_loads_as_its_kind_says(repository: Path) -> None:
-    kinds = {"painter": Evaluate, "fields": EvaluateFields, "halos": EvaluateHalos, "counts": EvaluateCounts}
+    kinds = {
+        "painter": Evaluate,
+        "fields": EvaluateFields,
+        "halos": EvaluateHalos,
+        "counts": EvaluateCounts,
+        "lenses": EvaluateLenses,
+    }
     files = sorted((repository / "configs/evaluate").glob("*.yaml"))
     found = {file.stem: type(load_one_of(kinds, "kind", file)) for file in files}
-    for name in ("fields", "halos", "counts"):
+    for name in ("fields", "halos", "counts", "lenses"):
         judged = {file for file, kind in found.items() if kind is kinds[name]}
         assert judged == {file for file in found if file.startswith(name)}
         assert judged
@@ -252,16 +259,16 @@ MINIMAL = "data: maps\nout: run\nn_steps: 1\nbatch_size: 4\n"
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("method=nope", "method: expected 'regression', 'stochastic', .* or 'wgan', got 'nope'"),
-        ("method={kind: nope}", "method.kind: expected one of 'regression', .* 'wgan', got 'nope'"),
-        ("net={kind: nope}", "net.kind: expected one of 'unet', 'dit', 'inception', got 'nope'"),
+        ("method=nope", "method: expected 'regression', 'stochastic', .* or 'rim', got 'nope'"),
+        ("method={kind: nope}", "method.kind: expected one of 'regression', .* 'rim', got 'nope'"),
+        ("net={kind: nope}", "net.kind: expected one of 'unet', 'dit', 'inception', 'recurrent', got 'nope'"),
         ("net={kind: inception, n_levels: 2}", "net.n_levels: expected one of kind, width, n_blocks"),
         ("optimizer={betas: [0.5, 1.0]}", "optimizer.betas.1: expected less than 1"),
         ("method={kind: regression, n_draws: 3}", "method.n_draws: expected one of residual, context"),
         ("method={kind: regression, context: 3}", "method.context: expected a valid array, got 3"),
         ("data={folder: maps, mor: []}", "data.mor: expected one of kind, folder, more, got an unknown key"),
         ("net={kind: dit}", "net.kind: unet with method.kind=regression, got dit"),
-        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', 'inception', got 'mlp'"),
+        ("net={kind: mlp}", "net.kind: expected one of 'unet', 'dit', 'inception', 'recurrent', got 'mlp'"),
         ("net={kind: dit, depth: 3}", "net.depth: expected one of kind, width, n_blocks, n_heads"),
         ("net={widht: 8}", "net.widht: expected one of kind, width, n_levels"),
         ("method={kind: diffusion, objective: x}", "method.objective: expected 'eps', 'v', 'edm' or 'flow', got 'x'"),

@@ -59,6 +59,28 @@ def test_convolution_is_scipys_and_keeps_flux_within_the_rim(side: int) -> None:
     )
 
 
+@pytest.mark.parametrize("n", [9, 32])
+def test_a_product_of_lines_blurs_as_its_transform_does(n: int) -> None:
+    rng = torch.Generator().manual_seed(2)
+    images = torch.rand(2, n, n, generator=rng, dtype=torch.float64)
+    lines = torch.rand(2, 2, 15, generator=rng, dtype=torch.float64)
+    kernel = lines[0, :, :, None] * lines[1, :, None, :]
+    product = psf.product_of(kernel)
+    assert product is not None
+    columns, rows = (psf.banded(line, n) for line in product)
+    torch.testing.assert_close(psf.between(columns, rows, images), psf.convolved(images, kernel))
+
+
+def test_of_the_analytic_kernels_the_gaussian_is_a_product() -> None:
+    assert {name: psf.product_of(kernel) is not None for name, kernel in kernels().items()} == {
+        "gaussian": True,
+        "moffat": False,
+        "airy": False,
+    }
+    assert psf.product_of(kernels()["gaussian"].requires_grad_()) is None
+    assert psf.product_of(torch.zeros(1, 3, 3)) is None
+
+
 @pytest.mark.parametrize("side", [0, 4])
 def test_a_kernel_has_a_middle(side: int) -> None:
     with pytest.raises(ValueError, match=f"an odd number of pixels along its side, got {side}"):
