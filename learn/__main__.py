@@ -23,6 +23,7 @@ from learn.halos import bind as binding
 from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
+from learn.mass import command as mass
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -194,6 +195,7 @@ def main() -> None:
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
+    mass.add_to(app)
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 
