@@ -1,4 +1,4 @@
-"""`python -m learn mass SOURCE key=value ...`: one lens model, or a folder of them, no bad one of which stops the rest."""
+"""`python -m learn mass SOURCE key=value ...`: one lens model, or all of a folder, where a bad one stops no other."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("mass", help=HELP + "\n\n\b\n" + described(describe_fields(MassAnalysis)))(mass)
 
 
-def mass(
-    source: Source, overrides: Overrides = None, cosmology: Universe = None, out: Out = Path("out/mass")
-) -> None:
+def mass(source: Source, overrides: Overrides = None, cosmology: Universe = None, out: Out = Path("out/mass")) -> None:
     with user_errors(PROG):
         told = {"source": str(source), "out": str(out)} | ({} if cosmology is None else {"cosmology": cosmology})
         config = validate(MassAnalysis, overridden(OmegaConf.create(told), overrides or (), "command line"), PROG)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from configs.lens_model import Kind, LensModel
+from configs.lens_model import Kind
 from learn.mass.analysis import Analysis
 from sim.lensing.draws import Columns, Draws, drawn
 from sim.lensing.ellipse import ellipticity
@@ -69,7 +69,10 @@ def starting_point(analysis: Analysis, start: Sequence[Mapping[str, Array]]) -> 
     """[init, sigma, fixed, lower, upper] for the particle swarm and for emcee; a centre of shear is fixed."""
     spread = keywords(spread_of(analysis))
     free = [{name: float(values[0]) for name, values in one.items() if name not in FIXED} for one in start]
-    sigma = [{name: width(name, value, other[name]) for name, value in one.items()} for one, other in zip(free, spread, strict=True)]
+    sigma = [
+        {name: width(name, value, other[name]) for name, value in one.items()}
+        for one, other in zip(free, spread, strict=True)
+    ]
     fixed = [dict.fromkeys((name for name in one if name in FIXED), 0.0) for one in start]
     lower, upper = ([{name: LIMITS[name][end] for name in one} for one in free] for end in (0, 1))
     return [free, sigma, fixed, lower, upper]

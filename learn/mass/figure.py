@@ -1,4 +1,4 @@
-"""The six panels of an analysed lens: convergence, magnification, time surface, mean convergence, mass, and its ring."""
+"""The six panels of an analysed lens: convergence, magnification, times, mean convergence, mass, and its ring."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from learn.figures import INK, RULE, STYLE
@@ -17,13 +19,19 @@ from learn.mass.analysis import Analysis
 from learn.mass.latex import caption
 from learn.mass.maps import Maps
 from learn.mass.profiles import Columns, around, profiles
+from learn.mass.sightings import Sighting
 
 Array = NDArray[np.float64]
 
-CRITICAL, CAUSTIC, OWN, OTHER = "#e8e8ee", "#d1495b", "#2f86c4", "#3f9b5f"
+LIGHT, RED, OWN, OTHER, YELLOW = "#e8e8ee", "#d1495b", "#2f86c4", "#3f9b5f", "#f2c14e"
 MAGNIFICATIONS = (1.0, 100.0)
 """Linear below the first, the ends of the scale at the second."""
 MARKS = {"minimum": "v", "saddle": "X", "maximum": "^"}
+NAMES = {"points": "critical curve", "caustic": "caustic"}
+RING = (
+    ("kappa_over_mean", OTHER, "kappa_m2", "κ"),
+    ("alpha_r_over_mean", OWN, "alpha_m2", "radial deflection"),
+)
 N_LEVELS = 28
 
 
@@ -46,108 +54,116 @@ def mass_figure(analysis: Analysis, seen: Maps) -> Figure:
 def draw_convergence(axes: Axes, analysis: Analysis, seen: Maps) -> None:
     low, high = np.percentile(seen.kappa[seen.kappa > 0], (1, 99.8))
     image = draw_sky(axes, seen.kappa, analysis, cmap="magma", norm=LogNorm(low, high, clip=True))
-    axes.figure.colorbar(image, ax=axes, label="κ", extend="both", pad=0.02)
-    draw_curves(axes, analysis, "points", CRITICAL)
-    circle = np.linspace(0, 2 * np.pi, 200)
-    theta_e = analysis["theta_e"].value.value
-    x, y = analysis.center
-    style: Any = {"color": OWN, "lw": 1.2, "ls": (0, (4, 2)), "label": "mean κ = 1"}
-    axes.plot(x + theta_e * np.cos(circle), y + theta_e * np.sin(circle), **style)
+    draw_bar(axes, image, "κ").ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    draw_curves(axes, analysis, "points", LIGHT)
+    angle, (x, y), theta_e = np.linspace(0, 2 * np.pi, 200), analysis.center, analysis["theta_e"].value.value
+    circle = x + theta_e * np.cos(angle), y + theta_e * np.sin(angle)
+    axes.plot(*circle, color=OWN, lw=1.2, ls=(0, (4, 2)), label="mean κ = 1")
     axes.set_title("convergence")
-    legend(axes)
+    axes.legend(loc="lower left", facecolor=INK, labelcolor="white", frameon=True, edgecolor=INK, fontsize=8)
 
 
 def draw_magnification(axes: Axes, analysis: Analysis, seen: Maps) -> None:
     linear, end = MAGNIFICATIONS
     norm = SymLogNorm(linear, vmin=-end, vmax=end, clip=True)
     image = draw_sky(axes, seen.magnification, analysis, cmap="RdBu", norm=norm)
-    bar = axes.figure.colorbar(image, ax=axes, label="magnification, signed", extend="both", pad=0.02)
-    bar.set_ticks([-100, -10, -1, 0, 1, 10, 100], labels=["−100", "−10", "−1", "0", "1", "10", "100"])
+    ticks = (-100, -10, -1, 0, 1, 10, 100)
+    bar = draw_bar(axes, image, "magnification, negative at saddles")
+    bar.set_ticks(ticks, labels=[f"{tick}".replace("-", "−") for tick in ticks])
     draw_curves(axes, analysis, "points", INK)
-    draw_curves(axes, analysis, "caustic", CAUSTIC)
-    draw_source(axes, analysis)
+    draw_curves(axes, analysis, "caustic", RED)
+    if analysis.source is not None:
+        axes.plot(*analysis.source, "*", ms=11, mfc=YELLOW, mec=INK, label="source")
     axes.set_title("magnification")
-    legend(axes)
+    axes.legend(loc="lower left", facecolor="white", framealpha=0.8, frameon=True, edgecolor=RULE, fontsize=8)
 
 
 def draw_surface(axes: Axes, analysis: Analysis, seen: Maps) -> None:
     """Times of arrival with the images in their extrema, or the potential where no source is told of."""
-    source = analysis.source
-    surface = seen.potential if source is None else fermat(seen, source)
-    levels = np.quantile(surface, np.linspace(0, 0.9, N_LEVELS))
-    axes.contourf(seen.x, seen.y, surface, levels=np.unique(levels), cmap="cividis", extend="max")
-    axes.contour(seen.x, seen.y, surface, levels=saddles(analysis) or np.unique(levels), colors=[CRITICAL], linewidths=0.9)
-    for i, one in enumerate(analysis.sightings, start=1):
-        style: Any = {"marker": MARKS[one.kind], "ms": 9, "mfc": CAUSTIC, "mec": "white", "ls": "none"}
-        axes.plot(one.x.value.value, one.y.value.value, **style)
-        late = "" if one.delay is None or i == 1 else f"  +{one.delay.value.value:.3g} d"
-        place = (one.x.value.value, one.y.value.value)
-        box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
-        axes.annotate(f"{i}{late}", place, xytext=(8, 8), textcoords="offset points", fontsize=8, bbox=box)
-    title = "lensing potential (no source is told of)" if source is None else "Fermat potential: ▾ minima, ✖ saddles"
-    axes.set(title=title, aspect="equal")
     sky_axes(axes, analysis)
+    axes.set_aspect("equal")
+    surface, label = times(analysis, seen)
+    heights = saddles(analysis, surface)
+    top = 1.6 * heights[-1] if heights else float(np.quantile(surface, 0.9))
+    levels = np.linspace(float(surface.min()), max(top, float(np.quantile(surface, 0.5))), N_LEVELS)
+    filled = axes.contourf(seen.x, seen.y, surface, levels=levels, cmap="cividis", extend="max")
+    draw_bar(axes, filled, label)
+    axes.contour(seen.x, seen.y, surface, heights or levels, colors=[LIGHT], linewidths=0.9, linestyles="solid")
+    for i, one in enumerate(analysis.sightings, start=1):
+        draw_image(axes, i, one, analysis.center)
+    told = "time of arrival: ▾ minima, ✖ saddles, ▴ maxima"
+    axes.set_title("lensing potential, no source being told of" if analysis.source is None else told)
+
+
+def draw_image(axes: Axes, i: int, seen: Sighting, center: tuple[float, float]) -> None:
+    """Its mark, and its number and delay outside of it."""
+    x, y = seen.x.value.value, seen.y.value.value
+    axes.plot(x, y, marker=MARKS[seen.kind], ms=9, mfc=RED, mec="white", ls="none")
+    late = "" if seen.delay is None or i == 1 else f"  +{seen.delay.value.value:.3g} d"
+    away = np.arctan2(y - center[1], x - center[0])
+    place = (22 * np.cos(away), 18 * np.sin(away))
+    box: Any = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.2}
+    side: Any = {"ha": "left" if np.cos(away) > 0 else "right", "va": "center"}
+    axes.annotate(f"{i}{late}", (x, y), xytext=place, textcoords="offset points", fontsize=8, bbox=box, **side)
 
 
 def draw_mean(axes: Axes, analysis: Analysis, columns: Columns) -> None:
     draw_profile(axes, columns, "mean_kappa", OWN, "mean κ within")
     draw_profile(axes, columns, "kappa", OTHER, "κ on the circle")
     axes.axhline(1, color=INK, lw=0.7, ls=":")
-    draw_theta_e(axes, analysis)
-    radius_axes(axes, analysis, columns)
-    axes.set(yscale="log", ylabel="convergence", title="radial profile")
+    draw_theta_e(axes, analysis, at="bottom")
+    radius_axes(axes, analysis)
+    height_axes(axes, columns, ("mean_kappa", "kappa"), analysis)
+    axes.set(ylabel="convergence", title="radial profile")
     axes.legend(loc="upper right")
 
 
 def draw_mass(axes: Axes, analysis: Analysis, columns: Columns) -> None:
     """In solar masses, or in the unit that needs no distance."""
+    name, label = "mass_msun", "projected mass within [M☉]"
     if analysis.distances is None:
-        area = np.pi * columns["radius_arcsec"] ** 2
-        own = {name.replace("mean_kappa", "mass_msun"): values * area for name, values in columns.items() if name.startswith("mean")}
-        columns, label = {**columns, **own}, "mass within [Σ(crit) arcsec²]"
-    else:
-        label = "projected mass within [M☉]"
-    draw_profile(axes, columns, "mass_msun", OWN, None)
-    draw_theta_e(axes, analysis)
-    radius_axes(axes, analysis, columns)
-    axes.set(yscale="log", ylabel=label, title="enclosed mass")
+        name, label = "mass_arcsec2", "mass within [Σ(crit) arcsec²]"
+    draw_profile(axes, columns, name, OWN, None)
+    draw_theta_e(axes, analysis, at="top")
+    radius_axes(axes, analysis)
+    height_axes(axes, columns, (name,), analysis)
+    axes.set(ylabel=label, title="enclosed mass")
 
 
 def draw_ring(axes: Axes, analysis: Analysis) -> None:
     """Convergence and radial deflection on the Einstein ring, over their means."""
     columns = around(analysis)
-    for name, color, key, label in (
-        ("kappa", OTHER, "kappa_m2", "κ"),
-        ("alpha_r_arcsec", OWN, "alpha_m2", "radial deflection"),
-    ):
-        mean = columns[name].mean()
-        scaled = {"angle_deg": columns["angle_deg"], **{k: v / mean for k, v in columns.items() if k.startswith(name)}}
+    for name, color, key, label in RING:
         amplitude = f"{label}: m = 2 of {100 * analysis[key].value.value:.2g} %"
-        draw_profile(axes, scaled, name, color, amplitude, x="angle_deg")
+        draw_profile(axes, columns, name, color, amplitude, x="angle_deg")
     axes.axhline(1, color=INK, lw=0.7, ls=":")
     axes.set(xlim=(0, 360), xticks=range(0, 361, 60), xlabel="angle from x [°]", ylabel="over its mean")
     axes.set_title("on the circle of the Einstein radius")
-    axes.margins(y=0.2)
+    axes.margins(y=0.25)
     axes.legend(loc="upper right")
     axes.grid(alpha=0.6)
 
 
-def draw_profile(axes: Axes, columns: Columns, name: str, color: str, label: str | None, *, x: str = "radius_arcsec") -> None:
+def draw_profile(
+    axes: Axes, columns: Columns, name: str, color: str, label: str | None, *, x: str = "radius_arcsec"
+) -> None:
     """A line, and the band of the draws if there is one."""
     if f"{name}_low" in columns:
         axes.fill_between(columns[x], columns[f"{name}_low"], columns[f"{name}_high"], color=color, alpha=0.3, lw=0)
     axes.plot(columns[x], columns[name], color=color, lw=1.6, label=label)
 
 
-def draw_theta_e(axes: Axes, analysis: Analysis) -> None:
+def draw_theta_e(axes: Axes, analysis: Analysis, *, at: str) -> None:
+    """A line with its band, and the number at the top or the bottom, on the side where profiles are not."""
     measure = analysis["theta_e"]
     interval = measure.interval
     if interval is not None:
-        axes.axvspan(interval.low.value, interval.high.value, color=CAUSTIC, alpha=0.2, lw=0)
-    axes.axvline(measure.value.value, color=CAUSTIC, lw=1.2)
+        axes.axvspan(interval.low.value, interval.high.value, color=RED, alpha=0.2, lw=0)
+    axes.axvline(measure.value.value, color=RED, lw=1.2)
     value, up, down, _ = measure.shown()
-    text = f'θE = {value}″' + (f"\n  +{up} −{down}" if up else "")
-    axes.text(measure.value.value * 1.06, 0.03, text, transform=axes.get_xaxis_transform(), color=CAUSTIC, va="bottom")
+    text = f"θE = {value}″" + (f"\n+{up} −{down}" if up else "")
+    style: Any = {"color": RED, "va": at, "ha": "right", "transform": axes.get_xaxis_transform()}
+    axes.text(measure.value.value * 0.93, 0.97 if at == "top" else 0.03, text, **style)
 
 
 def draw_sky(axes: Axes, values: Array, analysis: Analysis, **style: Any) -> AxesImage:
@@ -157,49 +173,71 @@ def draw_sky(axes: Axes, values: Array, analysis: Analysis, **style: Any) -> Axe
     return image
 
 
+def draw_bar(axes: Axes, image: Any, label: str) -> Colorbar:
+    return axes.figure.colorbar(image, ax=axes, label=label, extend="both", pad=0.02)
+
+
+def draw_curves(axes: Axes, analysis: Analysis, which: str, color: str) -> None:
+    """Critical curves or their caustics, those that are not tangential dashed; one label for all of a kind."""
+    labelled = set()
+    for curve in analysis.curves:
+        if which == "points" and curve.kind == "cut":
+            continue
+        label = (
+            NAMES[which] if curve.kind == "tangential" else "cut" if curve.kind == "cut" else f"radial {NAMES[which]}"
+        )
+        dash: Any = "-" if curve.kind == "tangential" else (0, (3, 1.5))
+        told = "_" + label if label in labelled else label
+        axes.plot(*getattr(curve, which).T, color=color, lw=1.3, ls=dash, label=told)
+        labelled.add(label)
+
+
 def sky_axes(axes: Axes, analysis: Analysis) -> None:
     half = analysis.model.field / 2
     axes.set(xlim=(-half, half), ylim=(-half, half), xlabel="x [arcsec]", ylabel="y [arcsec]")
 
 
-def radius_axes(axes: Axes, analysis: Analysis, columns: Columns) -> None:
-    """Logarithmic in arcsec, with kpc on top where distances are known."""
-    radius = columns["radius_arcsec"]
-    axes.set(xscale="log", xlim=(radius[0], radius[-1]), xlabel="radius [arcsec]")
-    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+def radius_axes(axes: Axes, analysis: Analysis) -> None:
+    """Logarithmic from a pixel to the side of the field, with kpc on top where distances are known."""
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.set(xscale="log", xlim=(analysis.model.pixel_size, analysis.model.field), xlabel="radius [arcsec]")
+    axes.xaxis.set_major_formatter(plain)
     axes.grid(alpha=0.6)
     if analysis.distances is not None:
         scale = float(analysis.distances.length(1.0).to_value("kpc"))
         top = axes.secondary_xaxis("top", functions=(lambda r: r * scale, lambda r: r / scale))
-        top.set_xlabel("kpc")
-        top.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+        top.set_xlabel("radius [kpc]")
+        top.xaxis.set_major_formatter(plain)
 
 
-def draw_curves(axes: Axes, analysis: Analysis, which: str, color: str) -> None:
-    """Critical curves, or their caustics: one label for all of a kind."""
-    word = "critical curve" if which == "points" else "caustic"
-    shown = [curve for curve in analysis.curves if not (which == "points" and curve.kind == "cut")]
-    for i, curve in enumerate(shown):
-        dash = "-" if curve.kind == "tangential" else (0, (3, 1.5))
-        axes.plot(*getattr(curve, which).T, color=color, lw=1.3, ls=dash, label=word if i == 0 else None)
+def height_axes(axes: Axes, columns: Columns, names: tuple[str, ...], analysis: Analysis) -> None:
+    """Logarithmic, of what is drawn within the limits of the radii."""
+    radius = columns["radius_arcsec"]
+    inside = (radius > analysis.model.pixel_size) & (radius < analysis.model.field)
+    values = np.concatenate([columns[name][inside] for name in names])
+    values = values[values > 0]
+    axes.set(yscale="log", ylim=(values.min() / 1.5, values.max() * 1.5))
 
 
-def draw_source(axes: Axes, analysis: Analysis) -> None:
-    if analysis.source is not None:
-        axes.plot(*analysis.source, "*", ms=11, mfc="#f2c14e", mec=INK, label="source")
+def times(analysis: Analysis, seen: Maps) -> tuple[Array, str]:
+    """The surface whose extrema are images, above its lowest image, and its name with the unit."""
+    if analysis.arrivals is None or analysis.source is None:
+        return seen.potential, "ψ [arcsec²]"
+    x, y = analysis.source
+    surface = ((seen.x - x) ** 2 + (seen.y - y) ** 2) / 2 - seen.potential
+    above = surface - (float(analysis.arrivals.best.fermat[0]) if len(analysis.sightings) else surface.min())
+    if analysis.distances is None:
+        return above, "Fermat potential above image 1 [arcsec²]"
+    return analysis.distances.delay(above).to_value("day"), "delay after image 1 [d]"
 
 
-def legend(axes: Axes) -> None:
-    axes.legend(loc="lower left", facecolor="white", framealpha=0.8, frameon=True, edgecolor=RULE, fontsize=8)
-
-
-def fermat(seen: Maps, source: tuple[float, float]) -> Array:
-    return ((seen.x - source[0]) ** 2 + (seen.y - source[1]) ** 2) / 2 - seen.potential
-
-
-def saddles(analysis: Analysis) -> list[float]:
-    """Heights of the contours that cross themselves, rising."""
+def saddles(analysis: Analysis, surface: Array) -> list[float]:
+    """Heights of the contours of a surface of times that cross themselves, rising."""
     if analysis.arrivals is None:
         return []
-    best = analysis.arrivals.best
-    return sorted(float(height) for height, kind in zip(best.fermat, best.kinds, strict=True) if kind == "saddle")
+    best, distances = analysis.arrivals.best, analysis.distances
+    heights = [
+        float(one - best.fermat[0]) for one, kind in zip(best.fermat, best.kinds, strict=True) if kind == "saddle"
+    ]
+    found = heights if distances is None else [float(distances.delay(one).to_value("day")) for one in heights]
+    return sorted(float(one) for one in found if one < surface.max())

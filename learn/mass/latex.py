@@ -55,9 +55,7 @@ def _quantities(measures: Sequence[Measure]) -> list[str]:
 
 def _images(seen: Sequence[Sighting]) -> list[str]:
     names = [f"{one.symbol} {unit(one.value.unit)}".strip() for one in seen[0].measures]
-    body = [
-        rf"{i} & {one.kind} & {' & '.join(map(number, one.measures))} \\" for i, one in enumerate(seen, start=1)
-    ]
+    body = [rf"{i} & {one.kind} & {' & '.join(map(number, one.measures))} \\" for i, one in enumerate(seen, start=1)]
     head = rf"image & kind & {' & '.join(names)} \\"
     return [rf"\begin{{tabular}}{{ll{'r' * len(names)}}}", r"\hline", head, r"\hline", *body, *_END]
 

@@ -12,6 +12,8 @@ from astropy.units import Quantity
 QUANTILES = (0.16, 0.5, 0.84)
 LARGE, SMALL = 1e5, 1e-3
 """From and below which a value is written with a power of ten."""
+CERTAIN = 1e-9
+"""A smaller error, relative, is one of rounding."""
 
 
 class Interval(NamedTuple):
@@ -59,10 +61,12 @@ class Measure:
     def shown(self) -> Shown:
         """The median with the distances to the quantiles, to two digits of the smaller one; or the value to four."""
         interval = self.interval
-        value, low, high = (float(one.value) for one in ((interval.median, *interval[::2]) if interval else [self.value] * 3))
+        value, low, high = (
+            float(one.value) for one in ((interval.median, *interval[::2]) if interval else [self.value] * 3)
+        )
         exponent = _exponent(value)
         value, up, down = (one / 10.0**exponent for one in (value, high - value, value - low))
-        errors = [error for error in (up, down) if error > 0]
+        errors = [error for error in (up, down) if error > CERTAIN * abs(value)]
         if not errors:
             return Shown(f"{value:.{_decimals(value, 4)}f}", "", "", exponent)
         decimals = _decimals(min(errors), 2)

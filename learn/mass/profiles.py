@@ -16,13 +16,17 @@ Columns = dict[str, Array]
 
 
 def profiles(analysis: Analysis) -> Columns:
-    """Columns (R,): `NAME`, and `NAME_low` and `NAME_high` of the draws where there are some."""
+    """Columns (R,): `NAME`, and `NAME_low` and `NAME_high` of the draws where there are some.
+
+    mass_arcsec2 is the mass within, over the critical surface density.
+    """
     radii, distances = analysis.rings.radii.numpy(), analysis.distances
     columns = {"radius_arcsec": radii}
     if distances is not None:
         columns["radius_kpc"] = distances.length(radii).to_value("kpc")
     columns |= banded(analysis, "kappa", lambda rings: rings.kappa.numpy())
     columns |= banded(analysis, "mean_kappa", lambda rings: rings.mean_kappa.numpy())
+    columns |= banded(analysis, "mass_arcsec2", lambda rings: np.pi * radii**2 * rings.mean_kappa.numpy())
     if distances is not None:
         weigh = distances.mass
         columns |= banded(analysis, "mass_msun", lambda rings: weigh(rings.mean_kappa.numpy(), radii).to_value("Msun"))
@@ -34,7 +38,14 @@ def around(analysis: Analysis) -> Columns:
     n = analysis.rings.kappa_around.shape[1]
     columns = {"angle_deg": np.arange(n) * (360 / n)}
     columns |= banded(analysis, "kappa", lambda rings: rings.kappa_around.numpy())
-    return columns | banded(analysis, "alpha_r_arcsec", lambda rings: rings.alpha_around.numpy())
+    columns |= banded(analysis, "alpha_r_arcsec", lambda rings: rings.alpha_around.numpy())
+    columns |= banded(analysis, "kappa_over_mean", lambda rings: over_mean(rings.kappa_around.numpy()))
+    return columns | banded(analysis, "alpha_r_over_mean", lambda rings: over_mean(rings.alpha_around.numpy()))
+
+
+def over_mean(values: Array) -> Array:
+    """Each row over its own."""
+    return values / values.mean(axis=1, keepdims=True)
 
 
 def banded(analysis: Analysis, name: str, of: Callable[[Rings], Array]) -> Columns:

@@ -76,5 +76,7 @@ def write_csv(path: Path, columns: Sequence[str], lines: Sequence[Mapping[str, A
 def write_columns(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     """Arrays of one length as the columns of a CSV file, seven digits each."""
     names = list(columns)
-    lines = [dict(zip(names, (f"{one:.7g}" for one in row), strict=True)) for row in zip(*columns.values(), strict=True)]
+    lines = [
+        dict(zip(names, (f"{one:.7g}" for one in row), strict=True)) for row in zip(*columns.values(), strict=True)
+    ]
     write_csv(path, names, lines)

@@ -16,7 +16,7 @@ from sim.lensing.images import Kind
 
 @dataclass(frozen=True)
 class Sighting:
-    """An image, of the kind that it is of the time of arrival; the delay, after the first, is None without distances."""
+    """An image, which is an extremum of the time of arrival or a saddle; its delay is None without distances."""
 
     kind: Kind
     x: Measure

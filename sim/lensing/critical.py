@@ -96,9 +96,7 @@ class Mesh:
     def _edges(self) -> NDArray[np.intp]:
         """(n, 2): the vertices of the edges along which the sign changes."""
         at = np.arange(len(self.values)).reshape(self.side, self.side)
-        every = [
-            np.stack((at[: self.side - i, : self.side - j], at[i:, j:]), axis=-1).reshape(-1, 2) for i, j in STEPS
-        ]
+        every = [np.stack((at[: self.side - i, : self.side - j], at[i:, j:]), axis=-1).reshape(-1, 2) for i, j in STEPS]
         edges = np.concatenate(every)
         return edges[(self.values[edges] > 0).sum(1) == 1]
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from sim.lensing.profiles import Mass, Vector
 
-
 N_AT_A_TIME = 2**17  # points: a power law of as many takes 300 MB
 
 
@@ -39,7 +38,7 @@ class Distortion(NamedTuple):
 
     @property
     def inverse_magnification(self) -> Tensor:
-        """det A."""
+        """The determinant of A."""
         return (1 - self.kappa).square() - self.gamma1.square() - self.gamma2.square()
 
     def undone(self, x: Tensor, y: Tensor) -> Vector:

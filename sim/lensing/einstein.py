@@ -47,9 +47,9 @@ def ring_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
 
 
 def einstein_radius(mass: Mass, center: Vector, radii: Tensor, mean: Tensor) -> Tensor:
-    """(B,): of the largest circle in which the mean convergence falls to 1, `mean` being that within the rising `radii`.
+    """(B,): of the largest circle in which the mean convergence falls to 1.
 
-    Of radii (1, R) and means (B, R), between two of which it is looked for.
+    It is looked for between two of the rising `radii` (1, R), within which the mean is `mean` (B, R).
     """
     at = last_rise(1 - mean)
     ends = radii[0, at.clamp(min=0)][:, None], radii[0, at.clamp(min=0) + 1][:, None]

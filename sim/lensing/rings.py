@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from sim.lensing.draws import Draws
-from sim.lensing.einstein import angles, critical_radius, einstein_radius, mean_convergence, on_circles, ring_convergence
+from sim.lensing.einstein import (
+    angles,
+    critical_radius,
+    einstein_radius,
+    mean_convergence,
+    on_circles,
+    ring_convergence,
+)
 from sim.lensing.profiles import along
 
 N_AT_A_TIME = 16  # draws
