@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -204,10 +205,14 @@ def radius_axes(axes: Axes, analysis: Analysis) -> None:
     axes.xaxis.set_major_formatter(plain)
     axes.grid(alpha=0.6)
     if analysis.distances is not None:
-        scale = float(analysis.distances.length(1.0).to_value("kpc"))
-        top = axes.secondary_xaxis("top", functions=(lambda r: r * scale, lambda r: r / scale))
+        top = axes.secondary_xaxis("top", functions=scaled(float(analysis.distances.length(1.0).to_value("kpc"))))
         top.set_xlabel("radius [kpc]")
         top.xaxis.set_major_formatter(plain)
+
+
+def scaled(by: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """There and back."""
+    return lambda value: value * by, lambda value: value / by
 
 
 def height_axes(axes: Axes, columns: Columns, names: tuple[str, ...], analysis: Analysis) -> None:

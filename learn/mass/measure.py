@@ -70,7 +70,8 @@ class Measure:
         if not errors:
             return Shown(f"{value:.{_decimals(value, 4)}f}", "", "", exponent)
         decimals = _decimals(min(errors), 2)
-        return Shown(*(f"{one:.{decimals}f}" for one in (value, up, down)), exponent)
+        value_text, up_text, down_text = (f"{one:.{decimals}f}" for one in (value, up, down))
+        return Shown(value_text, up_text, down_text, exponent)
 
 
 def _exponent(value: float) -> int:

@@ -36,7 +36,7 @@ def profiles(analysis: Analysis) -> Columns:
 def around(analysis: Analysis) -> Columns:
     """Columns (A,) of the circle of the Einstein radius, of each draw its own: convergence and radial deflection."""
     n = analysis.rings.kappa_around.shape[1]
-    columns = {"angle_deg": np.arange(n) * (360 / n)}
+    columns: Columns = {"angle_deg": np.arange(n) * (360 / n)}
     columns |= banded(analysis, "kappa", lambda rings: rings.kappa_around.numpy())
     columns |= banded(analysis, "alpha_r_arcsec", lambda rings: rings.alpha_around.numpy())
     columns |= banded(analysis, "kappa_over_mean", lambda rings: over_mean(rings.kappa_around.numpy()))
@@ -50,7 +50,7 @@ def over_mean(values: Array) -> Array:
 
 def banded(analysis: Analysis, name: str, of: Callable[[Rings], Array]) -> Columns:
     """What `of` makes of the rings: (1, n) of the best parameters, and the outer quantiles of (B, n)."""
-    columns = {name: of(analysis.rings)[0]}
+    columns: Columns = {name: of(analysis.rings)[0]}
     if analysis.drawn_rings is not None:
         low, high = np.nanquantile(of(analysis.drawn_rings), QUANTILES[::2], axis=0)
         columns |= {f"{name}_low": low, f"{name}_high": high}

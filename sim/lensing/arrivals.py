@@ -58,13 +58,14 @@ def followed(images: Images, draws: Draws, source: Vector) -> Arrivals:
     start = (images.x[None].expand(len(draws), -1), images.y[None].expand(len(draws), -1))
     x, y, is_one = polished(draws.mass, start, source)
     magnification = 1 / distortion(draws.mass, x, y).inverse_magnification
-    is_one = is_one & (magnification * images.magnification > 0) & ~_met(x, y)
+    is_one = is_one & (magnification * images.magnification > 0)
+    is_one = is_one & ~_met(x, y, is_one)
     fermat = fermat_potential(draws.mass, x, y, source)
     found = (torch.where(is_one, one, torch.nan) for one in (x, y, magnification, fermat - fermat[:, :1]))
     return Arrivals(images, source, *found)
 
 
-def _met(x: Tensor, y: Tensor) -> Tensor:
+def _met(x: Tensor, y: Tensor, is_one: Tensor) -> Tensor:
     """(B, m): whether an image has ended where another one has."""
-    apart = torch.hypot(x[:, :, None] - x[:, None], y[:, :, None] - y[:, None])
-    return (apart < APART).sum(-1) > 1
+    near = torch.hypot(x[:, :, None] - x[:, None], y[:, :, None] - y[:, None]) < APART
+    return (near & is_one[:, None]).sum(-1) > 1

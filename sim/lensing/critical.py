@@ -27,6 +27,8 @@ N_CELLS = 300
 """Along a side of the mesh."""
 CUT_RADIUS = 1e-4
 """Of the circle around a singular centre whose image is the cut [arcsec]."""
+SMALLEST = 1e-5
+"""Extent of a curve [arcsec]: a smaller one is of the core that keeps a singular centre finite."""
 STEPS = ((0, 1), (1, 0), (1, 1))
 """From a vertex (row, column) along its edges: those of squares, and the diagonal that halves them."""
 
@@ -66,7 +68,8 @@ def critical_curves(mass: Mass, center: tuple[float, float], half: float) -> lis
     found = []
     for kind, values in kinds.items():
         mesh = Mesh(x.reshape(-1).numpy(), y.reshape(-1).numpy(), values.reshape(-1).numpy())
-        found += [_curve(mass, kind, line) for line in mesh.contours(_eigenvalue(mass, kind))]
+        lines = mesh.contours(_eigenvalue(mass, kind))
+        found += [_curve(mass, kind, line) for line in lines if np.ptp(line, axis=0).max() > SMALLEST]
     if not any(curve.kind == "radial" for curve in found):
         found.append(_cut(mass, center))
     return sorted(found, key=lambda curve: len(curve.points), reverse=True)

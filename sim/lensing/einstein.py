@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sim.lensing.distortion import distortion
 from sim.lensing.profiles import Mass, Vector, along
-from sim.lensing.roots import last_rise, root
+from sim.lensing.roots import first_rise, last_rise, root
 
 N_ANGLES = 64  # of a circle: means over ellipses with an axis ratio of .3 are right to 1e-8
 REACH = 4.0  # a tangential critical curve is looked for within as many Einstein radii, and outside of 1 / 4 of one
@@ -60,7 +60,7 @@ def einstein_radius(mass: Mass, center: Vector, radii: Tensor, mean: Tensor) -> 
 def critical_radii(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:
     """(B, N_ANGLES): where each ray from the centre leaves the tangential critical curve that is around theta_e (B,).
 
-    The curve is taken to be met once by each ray: the outermost crossing is. nan without one.
+    The curve is taken to be met once by each ray: beyond it are the curves of satellites. nan without one.
     """
     cos, sin = torch.cos(angles(theta_e)), torch.sin(angles(theta_e))
 
@@ -71,7 +71,7 @@ def critical_radii(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:
     grid = theta_e[:, None] * steps  # (B, N_RADII)
     points, _ = on_circles(center, grid)
     values = distortion(mass, *points).tangential.reshape(len(grid), N_RADII, N_ANGLES).transpose(1, 2)
-    at = last_rise(values)
+    at = first_rise(values)
     found = root(tangential, grid.gather(1, at.clamp(min=0)), grid.gather(1, at.clamp(min=0) + 1))
     return torch.where(at >= 0, found, torch.nan)
 

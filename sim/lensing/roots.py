@@ -40,9 +40,18 @@ def _narrowed(places: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor, T
     return left[0], values.gather(0, first)[0], right[0], values.gather(0, first + 1)[0]
 
 
+def rises(values: Tensor) -> Tensor:
+    """Where values along the last axis, (..., n), rise from at most 0 to above it: (..., n - 1)."""
+    return (values[..., :-1] <= 0) & (values[..., 1:] > 0)
+
+
+def first_rise(values: Tensor) -> Tensor:
+    """Index i of the first rise from values[i] to values[i + 1]; -1 without one."""
+    found = rises(values)
+    return torch.where(found.any(-1), found.to(torch.uint8).argmax(-1), -1)
+
+
 def last_rise(values: Tensor) -> Tensor:
-    """Index i along the last axis of the last rise from values[i] <= 0 to values[i + 1] > 0; -1 without one."""
-    rises = (values[..., :-1] <= 0) & (values[..., 1:] > 0)
-    n = rises.shape[-1]
-    last = n - 1 - rises.flip(-1).to(torch.uint8).argmax(-1)
-    return torch.where(rises.any(-1), last, -1)
+    """As `first_rise`, of the last."""
+    found = rises(values)
+    return torch.where(found.any(-1), found.shape[-1] - 1 - found.flip(-1).to(torch.uint8).argmax(-1), -1)

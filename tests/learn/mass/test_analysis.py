@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy import units
+from scipy.stats import norm
 
 from configs.lens_model import LensModel
 from configs.mass_analysis import MassAnalysis
@@ -18,7 +19,7 @@ from tests.lens_models import component, model, parameter, sie
 
 
 def analysed(lens: LensModel, **keys: object) -> Analysis:
-    config = MassAnalysis.model_validate({"source": Path("a"), "out": Path("b"), "n_draws": 400, **keys})
+    config = MassAnalysis.model_validate({"source": Path("a"), "out": Path("b"), "n_draws": 200, **keys})
     return analyse(lens, config)
 
 
@@ -35,23 +36,19 @@ def half_width(measure: Measure) -> float:
 
 
 def test_an_error_of_one_percent_in_a_radius_is_two_in_its_mass_and_a_half_in_its_speed() -> None:
-    found = analysed(with_error(1.0), n_draws=4000)
+    found = analysed(with_error(1.0), n_draws=1000)
     ratio = {key: half_width(found[key]) / half_width(found["theta_e"]) for key in ("mass", "sigma_v", "image_2_delay")}
-    assert half_width(found["theta_e"]) == pytest.approx(0.01, rel=0.05)
+    assert half_width(found["theta_e"]) == pytest.approx(0.01, rel=0.1)
     assert ratio["mass"] == pytest.approx(2, rel=1e-3)
     assert ratio["sigma_v"] == pytest.approx(0.5, rel=1e-3)
     assert ratio["image_2_delay"] == pytest.approx(1, rel=1e-3)  # 2 theta_e beta of a sphere, at a source that stays
 
 
-def test_samples_and_their_errors_give_the_same_mass() -> None:
+def test_samples_are_taken_for_the_posterior() -> None:
     lens = sie()
-    lens["parameters"]["theta_e"] = parameter(1.2, 0.024)
-    normal = analysed(model(lens), n_draws=2000)["mass"]
-    samples = (1.2 + 0.024 * np.random.default_rng(5).standard_normal(2000)).tolist()
-    lens["parameters"]["theta_e"] = parameter(1.2, 0.024, samples)
-    sampled = analysed(model(lens), n_draws=2000)["mass"]
-    assert half_width(sampled) == pytest.approx(half_width(normal), rel=0.08)
-    assert half_width(normal) == pytest.approx(0.04, rel=0.06)
+    samples = (1.2 + 0.024 * norm.ppf((np.arange(400) + 0.5) / 400)).tolist()
+    lens["parameters"]["theta_e"] = parameter(1.2, 0.5, samples)
+    assert half_width(analysed(model(lens), n_draws=400)["mass"]) == pytest.approx(2 * 0.02, rel=0.01)
 
 
 def test_cosmologies_change_masses_as_astropy_says() -> None:

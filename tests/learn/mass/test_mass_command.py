@@ -40,6 +40,12 @@ def uncertain() -> dict[str, Any]:
     return tree(lens, component("shear", gamma=0.05, phi=40.0), halo, power, source=[0.05, 0.02], name="one")
 
 
+def rows_of(path: Path, key: str) -> dict[str, dict[str, str]]:
+    """Of a CSV file, by one of its columns."""
+    with path.open(encoding="utf-8") as stream:
+        return {row[key]: row for row in csv.DictReader(stream)}
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one analysed model."""
@@ -55,7 +61,7 @@ def test_every_file_is_there_and_the_table_has_units(written: Path) -> None:
     assert sorted(path.name for path in written.iterdir()) == [
         f"one_{end}" for end in (*ends, "mass.tex", "profile.csv", "ring.csv")
     ]
-    rows = {row["quantity"]: row for row in csv.DictReader((written / "one_mass.csv").open())}
+    rows = rows_of(written / "one_mass.csv", "quantity")
     told = json.loads((written / "one_mass.json").read_text())
     assert told["cosmology"] == "WMAP9"
     assert len(told["images"]) == 4
@@ -130,7 +136,7 @@ def test_a_bad_file_stops_no_other_and_is_named(
     (folder / "c.json").write_text(json.dumps(tree(name="good")))
     (folder / "d.json").write_text(json.dumps(tree(component("nfw", kappa_s=0.01, r_s=3.0, x=0.0, y=0.0), name="weak")))
     assert run(monkeypatch, folder, "--out", out) == 1
-    rows = {row["file"]: row for row in csv.DictReader((out / "summary.csv").open())}
+    rows = rows_of(out / "summary.csv", "file")
     assert {name: row["status"] for name, row in rows.items()} == {
         "a.json": "failed",
         "b.json": "ok",

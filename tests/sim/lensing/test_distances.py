@@ -10,12 +10,13 @@ from sim.lensing.distances import Distances, cosmology_of
 
 @pytest.mark.parametrize("name", ["Planck15", "Planck18", "WMAP9"])
 def test_masses_and_distances_are_lenstronomys(name: str) -> None:
+    """Their G and their Sun are those of CODATA 2010 and of before, which is 3e-4 of a mass."""
     universe = cosmology_of(name)
     assert universe is getattr(cosmology, name)
     ours, theirs = Distances.of(0.222, 0.609, universe), LensCosmo(0.222, 0.609, cosmo=universe)
-    assert ours.sigma_crit.to_value("Msun / Mpc2") == pytest.approx(theirs.sigma_crit, rel=1e-5)
+    assert ours.sigma_crit.to_value("Msun / Mpc2") == pytest.approx(theirs.sigma_crit, rel=4e-4)
     assert ours.time_delay.to_value("Mpc") == pytest.approx(theirs.ddt, rel=1e-9)
-    assert ours.mass(1.0, 1.38).to_value("Msun") == pytest.approx(np.pi * 1.38**2 * theirs.sigma_crit_angle, rel=1e-5)
+    assert ours.mass(1.0, 1.38).to_value("Msun") == pytest.approx(np.pi * 1.38**2 * theirs.sigma_crit_angle, rel=4e-4)
     assert ours.dispersion(1.38).to_value("km/s") == pytest.approx(theirs.sis_theta_E2sigma_v(1.38), rel=1e-9)
     assert ours.delay(0.2).to_value("day") == pytest.approx(theirs.time_delay_units(0.2), rel=1e-7)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from sim.lensing.roots import last_rise, root
+from sim.lensing.roots import first_rise, last_rise, root
 
 
 def test_each_root_is_found_between_its_ends() -> None:
@@ -19,6 +19,7 @@ def test_a_step_is_a_root_too_and_what_has_none_is_nan() -> None:
     assert torch.isnan(found[1])
 
 
-def test_the_last_rise_is_the_outermost() -> None:
+def test_the_first_rise_is_the_innermost_and_the_last_the_outermost() -> None:
     values = torch.tensor([[1.0, -1, 1, -1, 1], [-1, -1, -1, -1, 1], [1, 1, 1, 1, -1]])
+    assert first_rise(values).tolist() == [1, 3, -1]
     assert last_rise(values).tolist() == [3, 3, -1]
