@@ -12,7 +12,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from learn.figures import INK, RULE, STYLE
@@ -55,7 +55,10 @@ def mass_figure(analysis: Analysis, seen: Maps) -> Figure:
 def draw_convergence(axes: Axes, analysis: Analysis, seen: Maps) -> None:
     low, high = np.percentile(seen.kappa[seen.kappa > 0], (1, 99.8))
     image = draw_sky(axes, seen.kappa, analysis, cmap="magma", norm=LogNorm(low, high, clip=True))
-    draw_bar(axes, image, "κ").ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar = draw_bar(axes, image, "κ")
+    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()
     draw_curves(axes, analysis, "points", LIGHT)
     angle, (x, y), theta_e = np.linspace(0, 2 * np.pi, 200), analysis.center, analysis["theta_e"].value.value
     circle = x + theta_e * np.cos(angle), y + theta_e * np.sin(angle)
@@ -88,7 +91,7 @@ def draw_surface(axes: Axes, analysis: Analysis, seen: Maps) -> None:
     top = 1.6 * heights[-1] if heights else float(np.quantile(surface, 0.9))
     levels = np.linspace(float(surface.min()), max(top, float(np.quantile(surface, 0.5))), N_LEVELS)
     filled = axes.contourf(seen.x, seen.y, surface, levels=levels, cmap="cividis", extend="max")
-    draw_bar(axes, filled, label)
+    draw_bar(axes, filled, label).locator = MaxNLocator(8)
     axes.contour(seen.x, seen.y, surface, heights or levels, colors=[LIGHT], linewidths=0.9, linestyles="solid")
     for i, one in enumerate(analysis.sightings, start=1):
         draw_image(axes, i, one, analysis.center)
@@ -116,7 +119,7 @@ def draw_mean(axes: Axes, analysis: Analysis, columns: Columns) -> None:
     radius_axes(axes, analysis)
     height_axes(axes, columns, ("mean_kappa", "kappa"), analysis)
     axes.set(ylabel="convergence", title="radial profile")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", facecolor="white", framealpha=0.9, frameon=True, edgecolor="none")
 
 
 def draw_mass(axes: Axes, analysis: Analysis, columns: Columns) -> None:

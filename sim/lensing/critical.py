@@ -27,7 +27,7 @@ N_CELLS = 300
 """Along a side of the mesh."""
 CUT_RADIUS = 1e-4
 """Of the circle around a singular centre whose image is the cut [arcsec]."""
-SMALLEST = 1e-5
+SMALLEST = 1e-3
 """Extent of a curve [arcsec]: a smaller one is of the core that keeps a singular centre finite."""
 STEPS = ((0, 1), (1, 0), (1, 1))
 """From a vertex (row, column) along its edges: those of squares, and the diagonal that halves them."""

@@ -52,7 +52,9 @@ def distortion(mass: Mass, x: Tensor, y: Tensor) -> Distortion:
     """Of a mass in one plane, or of B, at the points x, y (B or 1, n); some of them at a time."""
     n_masses = len(mass.deflection(x[:, :1], y[:, :1])[0])
     size = max(1, N_AT_A_TIME // n_masses)
-    parts = [_exact(mass, n_masses, *part) for part in zip(torch.split(x, size, 1), torch.split(y, size, 1), strict=True)]
+    parts = [
+        _exact(mass, n_masses, *part) for part in zip(torch.split(x, size, 1), torch.split(y, size, 1), strict=True)
+    ]
     return Distortion(*(torch.cat(one, dim=1) for one in zip(*parts, strict=True)))
 
 

@@ -15,20 +15,21 @@ from sim.lensing.profiles import Mass, Vector, along
 from sim.lensing.roots import first_rise, last_rise, root
 
 N_ANGLES = 64  # of a circle: means over ellipses with an axis ratio of .3 are right to 1e-8
+N_RAYS = 128  # to a critical curve, on which a satellite leaves a narrow bulge
 REACH = 4.0  # a tangential critical curve is looked for within as many Einstein radii, and outside of 1 / 4 of one
 N_RADII = 13  # where it is looked for
 
 
-def angles(like: Tensor) -> Tensor:
-    """N_ANGLES directions [rad] all around."""
-    return torch.arange(N_ANGLES, dtype=like.dtype) * (2 * math.pi / N_ANGLES)
+def angles(like: Tensor, n: int = N_ANGLES) -> Tensor:
+    """`n` directions [rad] all around."""
+    return torch.arange(n, dtype=like.dtype) * (2 * math.pi / n)
 
 
-def on_circles(center: Vector, radii: Tensor) -> tuple[Vector, Vector]:
-    """Points (B, R N_ANGLES) on circles, and the unit vectors that point to them."""
-    angle, flat = angles(radii), (len(radii), -1)
+def on_circles(center: Vector, radii: Tensor, n: int = N_ANGLES) -> tuple[Vector, Vector]:
+    """Points (B, R n) on circles, and the unit vectors that point to them."""
+    angle, flat = angles(radii, n), (len(radii), -1)
     cos, sin = torch.cos(angle).repeat(radii.shape[-1])[None], torch.sin(angle).repeat(radii.shape[-1])[None]
-    length = radii[..., None].expand(*radii.shape, N_ANGLES).reshape(flat)
+    length = radii[..., None].expand(*radii.shape, n).reshape(flat)
     return (center[0] + length * cos, center[1] + length * sin), (cos, sin)
 
 
@@ -58,19 +59,19 @@ def einstein_radius(mass: Mass, center: Vector, radii: Tensor, mean: Tensor) -> 
 
 
 def critical_radii(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:
-    """(B, N_ANGLES): where each ray from the centre leaves the tangential critical curve that is around theta_e (B,).
+    """(B, N_RAYS): where each ray from the centre leaves the tangential critical curve that is around theta_e (B,).
 
     The curve is taken to be met once by each ray: beyond it are the curves of satellites. nan without one.
     """
-    cos, sin = torch.cos(angles(theta_e)), torch.sin(angles(theta_e))
+    cos, sin = torch.cos(angles(theta_e, N_RAYS)), torch.sin(angles(theta_e, N_RAYS))
 
     def tangential(r: Tensor) -> Tensor:
         return distortion(mass, center[0] + r * cos, center[1] + r * sin).tangential
 
     steps = torch.logspace(-1, 1, N_RADII, REACH, dtype=theta_e.dtype)
     grid = theta_e[:, None] * steps  # (B, N_RADII)
-    points, _ = on_circles(center, grid)
-    values = distortion(mass, *points).tangential.reshape(len(grid), N_RADII, N_ANGLES).transpose(1, 2)
+    points, _ = on_circles(center, grid, N_RAYS)
+    values = distortion(mass, *points).tangential.reshape(len(grid), N_RADII, N_RAYS).transpose(1, 2)
     at = first_rise(values)
     found = root(tangential, grid.gather(1, at.clamp(min=0)), grid.gather(1, at.clamp(min=0) + 1))
     return torch.where(at >= 0, found, torch.nan)
