@@ -36,6 +36,7 @@ from learn.halos.evaluation import show as show_halos
 from learn.lens_preview import write_lens_preview
 from learn.lenses.evaluation import evaluate as evaluate_lenses
 from learn.lenses.table import show as show_lenses
+from learn.mass import command as mass
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -219,6 +220,7 @@ def main() -> None:
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
+    mass.add_to(app)
     app.command("preview", help="Draw some halos of a finished set of cutouts, or some of a set of lenses.")(preview)
     app(prog_name=PROG)
 

@@ -1,0 +1,82 @@
+"""Einstein radii by two definitions, and the mean convergence within circles that one of them is made of.
+
+Batched: centres (B, 1), radii (B or 1, R) [arcsec]. A lens that is not strong has nan.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sim.lensing.distortion import distortion
+from sim.lensing.profiles import Mass, Vector, along
+from sim.lensing.roots import first_rise, last_rise, root
+
+N_ANGLES = 64  # of a circle: means over ellipses with an axis ratio of .3 are right to 1e-8
+N_RAYS = 128  # to a critical curve, on which a satellite leaves a narrow bulge
+REACH = 4.0  # a tangential critical curve is looked for within as many Einstein radii, and outside of 1 / 4 of one
+N_RADII = 13  # where it is looked for
+
+
+def angles(like: Tensor, n: int = N_ANGLES) -> Tensor:
+    """`n` directions [rad] all around."""
+    return torch.arange(n, dtype=like.dtype) * (2 * math.pi / n)
+
+
+def on_circles(center: Vector, radii: Tensor, n: int = N_ANGLES) -> tuple[Vector, Vector]:
+    """Points (B, R n) on circles, and the unit vectors that point to them."""
+    angle, flat = angles(radii, n), (len(radii), -1)
+    cos, sin = torch.cos(angle).repeat(radii.shape[-1])[None], torch.sin(angle).repeat(radii.shape[-1])[None]
+    length = radii[..., None].expand(*radii.shape, n).reshape(flat)
+    return (center[0] + length * cos, center[1] + length * sin), (cos, sin)
+
+
+def mean_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
+    """Within circles, (B, R): by Gauss's theorem, the mean of the radial deflection on the circle over its radius."""
+    points, outward = on_circles(center, radii)
+    inward = along(mass.deflection(*points), *outward)
+    return inward.reshape(len(inward), -1, N_ANGLES).mean(-1) / radii
+
+
+def ring_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
+    """Mean on circles, (B, R)."""
+    points, _ = on_circles(center, radii)
+    kappa = mass.convergence(*points)
+    return kappa.reshape(len(kappa), -1, N_ANGLES).mean(-1)
+
+
+def einstein_radius(mass: Mass, center: Vector, radii: Tensor, mean: Tensor) -> Tensor:
+    """(B,): of the largest circle in which the mean convergence falls to 1.
+
+    It is looked for between two of the rising `radii` (1, R), within which the mean is `mean` (B, R).
+    """
+    at = last_rise(1 - mean)
+    ends = radii[0, at.clamp(min=0)][:, None], radii[0, at.clamp(min=0) + 1][:, None]
+    found = root(lambda r: 1 - mean_convergence(mass, center, r), *ends)[:, 0]
+    return torch.where(at >= 0, found, torch.nan)
+
+
+def critical_radii(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:
+    """(B, N_RAYS): where each ray from the centre leaves the tangential critical curve that is around theta_e (B,).
+
+    The curve is taken to be met once by each ray: beyond it are the curves of satellites. nan without one.
+    """
+    cos, sin = torch.cos(angles(theta_e, N_RAYS)), torch.sin(angles(theta_e, N_RAYS))
+
+    def tangential(r: Tensor) -> Tensor:
+        return distortion(mass, center[0] + r * cos, center[1] + r * sin).tangential
+
+    steps = torch.logspace(-1, 1, N_RADII, REACH, dtype=theta_e.dtype)
+    grid = theta_e[:, None] * steps  # (B, N_RADII)
+    points, _ = on_circles(center, grid, N_RAYS)
+    values = distortion(mass, *points).tangential.reshape(len(grid), N_RADII, N_RAYS).transpose(1, 2)
+    at = first_rise(values)
+    found = root(tangential, grid.gather(1, at.clamp(min=0)), grid.gather(1, at.clamp(min=0) + 1))
+    return torch.where(at >= 0, found, torch.nan)
+
+
+def critical_radius(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:
+    """(B,): sqrt(area / pi) of the tangential critical curve."""
+    return critical_radii(mass, center, theta_e).square().mean(-1).sqrt()

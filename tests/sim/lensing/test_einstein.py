@@ -1,0 +1,100 @@
+"""Einstein radii, rings and critical curves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from lenstronomy.Analysis.lens_profile import LensProfileAnalysis
+from lenstronomy.LensModel.lens_model import LensModel as Oracle
+from lenstronomy.LensModel.lens_model_extensions import LensModelExtensions
+from scipy.special import ellipk
+
+from configs.lens_model import LensModel
+from sim.lensing.critical import critical_curves
+from sim.lensing.posterior import best
+from sim.lensing.rings import Rings, multipole, rings
+from tests.lens_models import component, for_lenstronomy, model, random_model, sie
+
+RADII = torch.logspace(-2, 1, 41, dtype=torch.float64)
+
+
+def ring_of(lens: LensModel) -> Rings:
+    return rings(best(lens), RADII)
+
+
+@pytest.mark.parametrize("q", [0.3, 0.7, 0.999])
+def test_the_critical_curve_of_an_isothermal_ellipsoid_has_the_area_of_its_einstein_radius(q: float) -> None:
+    found = ring_of(model(sie(1.2, q, x=0.1)))
+    assert float(found.theta_critical) == pytest.approx(1.2, rel=1e-7)
+    mean = 1.2 * 2 / math.pi * math.sqrt(q) * ellipk(1 - q**2)  # theta_e over the mean of the ellipse's radius
+    assert float(found.theta_e) == pytest.approx(mean, rel=1e-7)
+
+
+def test_both_einstein_radii_of_a_sphere_are_its_own_and_a_shear_changes_one_of_them() -> None:
+    sphere = component("sis", theta_e=0.9, x=0.2, y=-0.1)
+    for lens in (
+        ring_of(model(sphere)),
+        ring_of(model(component("epl", theta_e=0.9, slope=1.8, q=1.0, phi=0.0, x=0.2, y=-0.1))),
+    ):
+        assert float(lens.theta_e) == pytest.approx(0.9, rel=1e-9)
+        assert float(lens.theta_critical) == pytest.approx(0.9, rel=1e-9)
+    sheared = ring_of(model(sphere, component("shear", gamma=0.1, phi=20.0)))
+    assert float(sheared.theta_e) == pytest.approx(0.9, rel=1e-9)
+    assert float(sheared.theta_critical) > 0.901
+
+
+def test_profiles_are_those_of_power_laws() -> None:
+    found = ring_of(model(component("epl", theta_e=1.1, slope=1.7, q=1.0, phi=0.0, x=0.0, y=0.0)))
+    torch.testing.assert_close(found.mean_kappa[0], (1.1 / RADII) ** 0.7, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found.kappa[0], 0.65 * (1.1 / RADII) ** 0.7, rtol=1e-6, atol=0)
+
+
+def test_the_deflection_of_an_isothermal_lens_follows_its_convergence() -> None:
+    found = ring_of(model(sie(q=0.6, phi=25.0)))
+    kappa, alpha = multipole(found.kappa_around, 2), multipole(found.alpha_around, 2)
+    torch.testing.assert_close(alpha, -kappa / 3, rtol=1e-6, atol=0)  # of F + F'' = f: a_2 / (1 - 2^2)
+    assert math.degrees(float(kappa.angle()) / 2) == pytest.approx(25.0, abs=1e-6)
+
+
+def test_a_weak_lens_has_no_einstein_radius() -> None:
+    found = ring_of(model(component("nfw", kappa_s=0.01, r_s=3.0, x=0.0, y=0.0)))
+    assert torch.isnan(found.theta_e).all()
+    assert torch.isnan(found.theta_critical).all()
+
+
+@pytest.mark.parametrize(("seed", "rtol"), [(0, 1e-4), (1, 1e-3)])  # the second has a satellite beside its curve
+def test_curves_have_the_area_of_the_rays_and_lie_where_lenstronomys_do(seed: int, rtol: float) -> None:
+    lens = random_model(seed)
+    center = tuple(float(side) for side in best(lens).center)
+    curves = critical_curves(best(lens).mass, (center[0], center[1]), 3.0)
+    main = next(curve for curve in curves if curve.kind == "tangential")
+    assert main.is_closed
+    assert math.sqrt(main.area / math.pi) == pytest.approx(float(ring_of(lens).theta_critical), rel=rtol)
+    kinds, told = for_lenstronomy(lens)
+    theirs_x, theirs_y = LensModelExtensions(Oracle(kinds)).critical_curve_tiling(
+        told, compute_window=6, start_scale=0.1, max_order=6
+    )
+    theirs = np.stack((theirs_x, theirs_y), axis=1)
+    ours = np.concatenate([curve.points for curve in curves if curve.kind != "cut"])
+    away = np.hypot(*(theirs - np.array(center)).T) > 0.1  # theirs has the singular centre too
+    distance = np.sqrt(((theirs[away, None] - ours[None]) ** 2).sum(-1)).min(1)
+    assert distance.max() < 0.02  # the length of our edges
+    magnification = Oracle(kinds).magnification(*ours.T, told)
+    assert np.abs(1 / magnification).max() < 1e-3  # their convergence of an ellipsoid is right to 2e-4
+    radius = LensProfileAnalysis(Oracle(kinds)).effective_einstein_radius(told)
+    assert float(ring_of(lens).theta_e) == pytest.approx(radius, rel=0.01)  # theirs is of a grid
+
+
+def test_a_caustic_is_where_the_magnification_of_a_source_diverges_and_a_core_has_a_radial_one() -> None:
+    lens = model(component("nfw", kappa_s=0.6, r_s=3.0, x=0.0, y=0.0), component("shear", gamma=0.05, phi=0.0))
+    curves = critical_curves(best(lens).mass, (0.0, 0.0), 3.0)
+    assert sorted(curve.kind for curve in curves) == ["radial", "tangential"]
+    tangential = next(curve for curve in curves if curve.kind == "tangential")
+    x, y = (torch.as_tensor(side.copy())[None] for side in tangential.points.T)
+    alpha_x, alpha_y = best(lens).mass.deflection(x, y)
+    np.testing.assert_allclose(tangential.caustic, torch.stack((x - alpha_x, y - alpha_y), -1)[0], rtol=0, atol=1e-12)
+    (cut,) = (curve for curve in critical_curves(best(model()).mass, (0.0, 0.0), 3.0) if curve.kind == "cut")
+    assert np.hypot(*cut.caustic.T).max() == pytest.approx(1.2 * math.sqrt(0.7 / 0.51) * math.acos(0.7), rel=1e-3)
