@@ -26,6 +26,7 @@ from configs.maps import (
     VdmBind,
 )
 from configs.nets import DiT, NetConfig, UNet
+from configs.observing import Prepare
 from configs.paint_job import Paint
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Painted, Pairs
@@ -78,6 +79,7 @@ __all__ = [
     "Parted",
     "PastedBoxes",
     "Patched",
+    "Prepare",
     "Profile",
     "Regression",
     "Replicas",

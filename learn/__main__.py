@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from configs import Bind, Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos, Generate, Train, resolve
-from configs.command import Run, add, add_counted, add_of, user_errors
+from configs import Bind, Evaluate, EvaluateCounts, EvaluateFields, EvaluateHalos, Generate, Prepare, Train, resolve
+from configs.command import Run, add, add_counted, add_of, add_on, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
 from learn.counts.evaluation import evaluate as evaluate_counts
@@ -23,6 +23,7 @@ from learn.halos import bind as binding
 from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
+from learn.lenses import preparation
 from learn.paint import paint
 from learn.preview import write_preview
 from learn.restore import restored, stored
@@ -104,6 +105,15 @@ def generate(config: Generate) -> None:
         for part in missing:
             bar.advance(task, len(samples.make(part, config).samples))
     console.print(f"generate: the samples are in {samples.finish(config)}")
+
+
+def prepare(config: Prepare) -> None:
+    """Prepare every image, with a progress bar and a line each; the last says where they are."""
+    console, jobs = Console(soft_wrap=True, highlight=False), preparation.found(config)
+    with Progress(*COLUMNS, console=console) as bar:
+        for row in bar.track(preparation.prepared(jobs, config), total=len(jobs), description="prepare"):
+            bar.console.print(preparation.words(row), markup=False)
+    console.print(f"prepare: {config.out / preparation.SUMMARY}")
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -194,6 +204,8 @@ def main() -> None:
     app.command("export", help="Write a checkpoint as weights, a torch program, a card and their hashes.")(export)
     app.command("import", help="Verify a release and turn it into a checkpoint; nothing is unpickled.")(import_)
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
+    summary = "Make images of lenses ready for an inversion: FITS, the HDF5 of dolphin, or a folder of them."
+    add_on(app, Prepare, prepare, name="prepare", prog=f"{PROG} prepare", summary=summary, key="image")
     app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 
