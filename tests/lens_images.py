@@ -45,7 +45,7 @@ def of(value: float) -> torch.Tensor:
     return torch.full((1, 1, 1), value, dtype=torch.float64)
 
 
-def rate(n: int = 81, galaxy: Galaxy | None = None, *, ring: float = 8.0) -> NDArray[np.float64]:
+def rate(n: int = 81, galaxy: Galaxy | None = None, *, ring: float = 40.0) -> NDArray[np.float64]:
     """Electrons / s of a lens, and of its ring if that has a brightness; both centred on the galaxy."""
     kernel = torch.from_numpy(gaussian(FWHM, 15))[None]
     camera = Camera(n, PIXEL, supersampling=4, psf=kernel, dtype=torch.float64)
@@ -60,5 +60,5 @@ def rate(n: int = 81, galaxy: Galaxy | None = None, *, ring: float = 8.0) -> NDA
 def observation(truth: NDArray[np.float64], seed: int = 0, **known: object) -> Observation:
     """An exposure of a rate, without its noise map."""
     image = HST.observed(truth, np.random.default_rng(seed))
-    content = {"unit": "electron/s", "exposure_time": HST.time, "pixel_size": PIXEL, "psf": gaussian(FWHM, 15), **known}
+    content = {"unit": "electron/s", "exposure_time": HST.time, "pixel_size": PIXEL, "psf": gaussian(FWHM, 15)} | known
     return Observation(name="simulated", image=image, mask=np.ones(image.shape, bool), **content)  # type: ignore[arg-type]

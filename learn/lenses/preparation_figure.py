@@ -20,10 +20,11 @@ from sim.images import corners
 from sim.images.observation import Mask, Observation
 
 COLUMNS = 4
-LETTERS = 44
+LETTERS = 40
 """Of a line of a title."""
 LINEAR = 3.0
 """Deviations of the noise up to which brightness is drawn as it is; its logarithm beyond."""
+TICKS = (-3.0, 0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 DEEP = 1e-5
 """Of the peak of a point spread function, the faintest that has a colour."""
 MASKED, MARK = "#2f86c4", "#3f9b5f"
@@ -47,7 +48,7 @@ def preparation_figure(every: Sequence[Observation]) -> Figure:
     panels = _panels(every)
     n_rows = math.ceil(len(panels) / COLUMNS)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.7 * COLUMNS, 4.3 * n_rows + 0.6), layout="constrained")
+        figure = Figure(figsize=(3.7 * COLUMNS, 3.7 * n_rows + 0.6), layout="constrained")
         axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
         for one, panel in zip(axes, panels, strict=False):
             _draw(one, panel)
@@ -126,8 +127,11 @@ def _own(picture: NDArray) -> Normalize:
 
 def _draw(axes: Axes, panel: Panel) -> None:
     image = axes.imshow(panel.picture, origin="lower", cmap=panel.colormap, norm=panel.norm, interpolation="none")
-    axes.figure.colorbar(image, ax=axes, shrink=0.8, label=panel.label)
-    axes.set_title(textwrap.fill(panel.title, LETTERS), fontsize=8)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label=panel.label)
+    if isinstance(panel.norm, AsinhNorm):
+        shown = [tick for tick in TICKS if tick <= panel.norm.vmax]
+        bar.set_ticks(shown, labels=[f"{tick:g}" for tick in shown])
+    axes.set_title(textwrap.fill(panel.title, LETTERS), fontsize=7.5)
     if panel.mask is not None and not panel.mask.all():
         veil = np.ma.masked_where(panel.mask, np.ones(panel.mask.shape))
         axes.imshow(veil, origin="lower", cmap=ListedColormap([MASKED]), alpha=0.6, interpolation="none")

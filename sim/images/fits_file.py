@@ -6,30 +6,24 @@ that are no numbers, or whose noise is none, are not used and hold 0. Variances 
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from configs.observing import Extension, Extensions
+from sim.images.hdus import opened
 from sim.images.observation import Array
 from sim.images.sources import Source
 
 MAX_SIDE = 8192
-STANDARD, VARIANCE, INVERSE = (
-    ("noise", "noise_map", "sigma", "rms", "err", "error", "std"),
-    ("var", "variance"),
-    ("ivar",),
-)
+VARIANCE, INVERSE = ("var", "variance"), ("ivar",)
 NAMES = {
     "image": ("sci", "image", "data", "primary"),
-    "noise": (*STANDARD, *VARIANCE, *INVERSE),
+    "noise": ("noise", "noise_map", "sigma", "rms", "err", "error", "std", *VARIANCE, *INVERSE),
     "psf": ("psf", "kernel"),
     "mask": ("mask",),
 }
@@ -51,20 +45,6 @@ class Found:
     psf: Array | None
     mask: Array | None
     supersampling: int = 1
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[fits.HDUList]:
-    """A FITS file; ValueError that names it when it is none, or cut short."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always", AstropyWarning)
-        try:
-            with fits.open(path, memmap=False) as file:
-                yield file
-        except (OSError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
-            raise ValueError(f"{path}: expected a whole FITS file, got: {error}") from error
-    if cut := next((str(one.message) for one in seen if "truncated" in str(one.message)), None):
-        raise ValueError(f"{path}: expected a whole FITS file, got: {cut}")
 
 
 def read(source: Source, extensions: Extensions) -> Found:
@@ -150,7 +130,7 @@ def _plane(path: Path, unit: Any) -> Array:
 def _deviation(values: Array, name: str, band: str | None) -> Array:
     """Standard deviations; infinite where a variance is below 0 or a weight is not above it."""
     kind = name.lower().removeprefix(f"{band}_".lower())
-    if kind in STANDARD:
+    if kind not in (*VARIANCE, *INVERSE):
         return values
     with np.errstate(divide="ignore", invalid="ignore"):
         squared = values if kind in VARIANCE else 1 / values

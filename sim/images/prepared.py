@@ -17,7 +17,8 @@ from astropy.io import fits
 from configs.files import replacing
 from configs.provenance import commit
 from sim.images import world
-from sim.images.fits_file import MAX_SIDE, opened
+from sim.images.fits_file import MAX_SIDE
+from sim.images.hdus import opened
 from sim.images.observation import Array, Number, Observation, Step
 
 FORMAT, VERSION = "DGFORMAT", 1

@@ -38,10 +38,10 @@ def placed(seen: Observation, config: Prepare) -> Observation:
 
 
 def odd(kernel: Array, side: int) -> Array:
-    """The largest odd square about its brightest pixel, at most `side`. ValueError if it is no kernel."""
+    """The largest odd square about its centre, at most `side`, with sum 1. ValueError if it is no kernel."""
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or not kernel.sum() > 0:
         raise ValueError(f"psf: expected an image of finite numbers with a sum above 0, got shape {kernel.shape}")
-    row, column = np.unravel_index(int(kernel.argmax()), kernel.shape)
+    row, column = center_of(kernel, 1)
     reach = min(row, column, kernel.shape[0] - 1 - row, kernel.shape[1] - 1 - column, side // 2)
     if reach < 1:
         raise ValueError(f"psf: expected a peak inside the image, got one in row {row}, column {column}")
@@ -49,11 +49,20 @@ def odd(kernel: Array, side: int) -> Array:
     return np.asarray(cut / cut.sum())
 
 
+def center_of(kernel: Array, tolerance: int) -> tuple[int, int]:
+    """Row and column of its middle if its peak is within `tolerance` of that, else of the peak."""
+    row, column = (int(i) for i in np.unravel_index(int(kernel.argmax()), kernel.shape))
+    middle = kernel.shape[0] // 2, kernel.shape[1] // 2
+    if all(n % 2 for n in kernel.shape) and max(abs(row - middle[0]), abs(column - middle[1])) <= tolerance:
+        return middle
+    return row, column
+
+
 def binned(kernel: Array, supersampling: int) -> Array:
     """On pixels that are `supersampling` times as large, its middle in the middle of one."""
     if supersampling == 1:
         return kernel
-    row, column = np.unravel_index(int(kernel.argmax()), kernel.shape)
+    row, column = center_of(kernel, supersampling)
     along = []
     for at, k in ((row, kernel.shape[0]), (column, kernel.shape[1])):
         reach = int((min(at, k - 1 - at) + 0.5) / supersampling - 0.5)

@@ -17,6 +17,8 @@ from sim.images.observation import Array, Mask, Observation
 from sim.images.sources import Source, suffix_of
 from sim.images.units import ELECTRON_RATE
 
+NOT_COPIED = ("BUNIT", "FILTER", "EXTNAME", "EXTVER", "", "COMMENT", "HISTORY", "CHECKSUM", "DATASUM", "BLANK", "DATE")
+"""Cards that are said anew, or are no longer true."""
 NOT_SQUARE = 0.01
 """Part by which the sides of a pixel may differ."""
 
@@ -151,7 +153,7 @@ def _side(path: Path, frame: object) -> float | None:
 def _cards(header: fits.Header) -> tuple[tuple[str, str | float | int | bool, str], ...]:
     """Those that neither this module nor the coordinates have read, and that a new file may have."""
     read_here = (*told.EXPOSURE, *told.GAIN, *told.ZERO_POINT, *told.BACKGROUND_RMS, *told.PIXEL_SCALE)
-    known = {*read_here, *told.Z_LENS, *told.Z_SOURCE, "BUNIT", "FILTER", "EXTNAME", "EXTVER", "", "COMMENT", "HISTORY"}
+    known = {*read_here, *told.Z_LENS, *told.Z_SOURCE, *NOT_COPIED}
     kept = header.copy(strip=True)
     return tuple(
         (card.keyword, card.value, card.comment)

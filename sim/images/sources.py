@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from astropy.io import fits
-
 from configs.observing import Prepare
 from sim.hdf import SUFFIXES as HDF_SUFFIXES
+from sim.images.hdus import opened
 
 FITS_SUFFIXES = (".fits", ".fit", ".fits.gz", ".fits.fz")
 IMAGES = f"*{', *'.join((*FITS_SUFFIXES, *HDF_SUFFIXES))}"
@@ -125,9 +124,9 @@ def _bands(path: Path, config: Prepare) -> list[str | None]:
     if suffix_of(path) in HDF_SUFFIXES or config.extensions.image is not None:
         return [None]
     try:
-        with fits.open(path) as file:
+        with opened(path) as file:
             bands = [match[1] for unit in file if (match := BANDS.fullmatch(unit.name))]
-    except OSError:
+    except ValueError:
         bands = []  # what is wrong with it is said when it is read
     if not bands:
         return [None]

@@ -35,7 +35,7 @@ def asked(**options: Any) -> Prepare:
 
 
 def flat(n: int = 120, sky: float = 0.0, **known: Any) -> Observation:
-    return observation(np.full((n, n), sky), psf=None, **known)
+    return observation(np.full((n, n), sky), **{"psf": None, **known})
 
 
 UNITS = {
@@ -136,6 +136,9 @@ def test_the_point_spread_function_is_odd_centred_and_sums_to_one() -> None:
     np.testing.assert_allclose(odd(even, 101), gaussian(3.0, 15), atol=1e-12)
     assert odd(even, 9).shape == (9, 9)
     assert odd(even, 9).sum() == pytest.approx(1)
+    beside = gaussian(3.0, 15)
+    beside[8, 7] = 1.01 * beside.max()
+    assert odd(beside, 101).shape == (15, 15)
     with pytest.raises(ValueError, match="psf: expected a peak inside the image"):
         odd(np.eye(5)[:1].repeat(5, 0), 5)
     with pytest.raises(ValueError, match="psf: expected an image of finite numbers"):
@@ -216,7 +219,7 @@ def rate_of(galaxy: Galaxy) -> np.ndarray:
 @pytest.mark.slow
 def test_the_fit_recovers_a_galaxy_and_leaves_the_ring() -> None:
     at = Galaxy(x=0.8, y=-0.5)
-    alone, both = rate(81, at, ring=0.0), rate(81, at, ring=8.0)
+    alone, both = rate(81, at, ring=0.0), rate(81, at, ring=40.0)
     one = mapped(observation(both, background_rms=math.sqrt(HST.variance(np.zeros(1))[0])))
     found = modelled(centered(one, asked()), asked(n_profiles=1))
     numbers = {key: float(value) for key, value in found.known("light").items()}
@@ -235,7 +238,7 @@ def test_the_fit_recovers_a_galaxy_and_leaves_the_ring() -> None:
 
 def test_what_stands_out_is_the_ring() -> None:
     at = Galaxy()
-    alone, both = rate(81, at, ring=0.0), rate(81, at, ring=8.0)
+    alone, both = rate(81, at, ring=0.0), rate(81, at, ring=40.0)
     one = mapped(observation(both, background_rms=0.02))
     ring = outstanding(one, alone)
     strong = both - alone > 5 * one.sigma
@@ -250,7 +253,7 @@ def test_neighbours_are_masked_and_the_ring_is_not() -> None:
     one = masked(centered(mapped(observation(truth, background_rms=0.02)), asked()), asked())
     assert not one.mask[66, 72]
     assert one.mask[radii(one.mask.shape, (40, 40)) < 30].all()
-    assert (~one.mask).sum() < 250
+    assert (~one.mask).sum() < 400
     circle = masked(one, asked(mask={"radius": 1.5}))
     np.testing.assert_array_equal(circle.mask, one.mask & (radii(one.mask.shape, one.center or (0, 0)) <= 30))
     assert masked(one, asked(mask={"neighbours": None})).mask.sum() == one.mask.sum()
