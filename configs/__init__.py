@@ -30,6 +30,7 @@ from configs.maps import (
     VdmBind,
 )
 from configs.nets import DiT, NetConfig, UNet
+from configs.observing import Prepare
 from configs.paint_job import Paint
 from configs.provenance import provenance
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Painted, Pairs
@@ -85,6 +86,7 @@ __all__ = [
     "Parted",
     "PastedBoxes",
     "Patched",
+    "Prepare",
     "Profile",
     "Recurrent",
     "Regression",

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Generic, TypeVar
 import typer
 
 from configs.frozen import Frozen
-from configs.loader import OfFolder, load, load_one_of, models_in
+from configs.loader import OfFolder, load, load_on, load_one_of, models_in
 from configs.priors import Distribution
 
 Config = TypeVar("Config", bound=Frozen)
 
 USER_ERROR = 2
 ConfigPath = Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")]
+DataPath = Annotated[str, typer.Argument(help="file or folder", metavar="PATH")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")]
 NSamples = Annotated[int | None, typer.Option("--num-samples", help="how many")]
 Seed = Annotated[int | None, typer.Option("--seed", help="which")]
@@ -110,6 +111,25 @@ def add_counted(
         more = [f"{key}={value}" for key, value in told.items() if value is not None]
         with user_errors(prog):
             run(load(model, config, [*(overrides or ()), *more]))
+
+    app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
+
+
+def add_on(
+    app: typer.Typer,
+    model: type[Config],
+    run: Callable[[Config], None],
+    *,
+    name: str,
+    prog: str,
+    summary: str,
+    key: str,
+) -> None:
+    """As `add`, for a model that needs no YAML file: the first argument is the path in its field `key`."""
+
+    def configured(path: DataPath, overrides: Overrides = None) -> None:
+        with user_errors(prog):
+            run(load_on(model, key, path, overrides or ()))
 
     app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 

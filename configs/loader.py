@@ -35,6 +35,11 @@ def load(
     return validate(model, tree_of(path, overrides, of_folder), str(path))
 
 
+def load_on(model: type[Config], key: str, value: str, overrides: Sequence[str] = ()) -> Config:
+    """A configuration of defaults, of the `value` of one key and of `key=value` overrides."""
+    return validate(model, overridden(OmegaConf.create({key: value}), overrides, value), value)
+
+
 def load_one_of(
     models: Mapping[str, type[Frozen]],
     key: str,

@@ -18,10 +18,11 @@ from configs import (
     EvaluateHalos,
     EvaluateLenses,
     Generate,
+    Prepare,
     Train,
     resolve,
 )
-from configs.command import Run, add, add_counted, add_of, user_errors
+from configs.command import Run, add, add_counted, add_of, add_on, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
 from learn.counts.evaluation import evaluate as evaluate_counts
@@ -34,6 +35,7 @@ from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
 from learn.lens_preview import write_lens_preview
+from learn.lenses import preparation
 from learn.lenses.evaluation import evaluate as evaluate_lenses
 from learn.lenses.table import show as show_lenses
 from learn.mass import command as mass
@@ -124,6 +126,15 @@ def generate(config: Generate) -> None:
         for part in missing:
             bar.advance(task, len(samples.make(part, config).samples))
     console.print(f"generate: the samples are in {samples.finish(config)}")
+
+
+def prepare(config: Prepare) -> None:
+    """Prepare every image, with a progress bar and a line each; the last says where they are."""
+    console, jobs = Console(soft_wrap=True, highlight=False), preparation.found(config)
+    with Progress(*COLUMNS, console=console) as bar:
+        for row in bar.track(preparation.prepared(jobs, config), total=len(jobs), description="prepare"):
+            bar.console.print(preparation.words(row), markup=False)
+    console.print(f"prepare: {config.out / preparation.SUMMARY}")
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -222,6 +233,9 @@ def main() -> None:
     app.command("paint", help="Paint a box, a snapshot or a map; the folder of the maps and their picture.")(paint_)
     mass.add_to(app)
     app.command("preview", help="Draw some halos of a finished set of cutouts, or some of a set of lenses.")(preview)
+    summary = "Make images of lenses ready for an inversion: FITS, the HDF5 of dolphin, or a folder of them."
+    add_on(app, Prepare, prepare, name="prepare", prog=f"{PROG} prepare", summary=summary, key="image")
+    app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 
 

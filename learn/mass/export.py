@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from configs.lens_model import Kind
 from learn.mass.analysis import Analysis
-from sim.lensing.posterior import Columns, Draws, drawn
 from sim.lensing.ellipse import ellipticity
+from sim.lensing.posterior import Columns, Draws, drawn
 
 Array = NDArray[np.float64]
 Keywords = dict[str, float]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from configs.lens_model import LensModel
 from sim.lensing.distortion import distortion
-from sim.lensing.posterior import Draws
 from sim.lensing.images import APART, Images, fermat_potential, polished, solve
+from sim.lensing.posterior import Draws
 from sim.lensing.profiles import Vector
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sim.lensing.posterior import Draws
 from sim.lensing.einstein import (
     angles,
     critical_radius,
@@ -19,6 +18,7 @@ from sim.lensing.einstein import (
     on_circles,
     ring_convergence,
 )
+from sim.lensing.posterior import Draws
 from sim.lensing.profiles import along
 
 N_AT_A_TIME = 16  # draws

@@ -11,8 +11,8 @@ from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 
 from sim.lensing.arrivals import arrivals
 from sim.lensing.distances import Distances
-from sim.lensing.posterior import best
 from sim.lensing.images import solve
+from sim.lensing.posterior import best
 from tests.lens_models import component, for_lenstronomy, model, random_model, sie
 
 
