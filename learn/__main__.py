@@ -235,7 +235,6 @@ def main() -> None:
     app.command("preview", help="Draw some halos of a finished set of cutouts, or some of a set of lenses.")(preview)
     summary = "Make images of lenses ready for an inversion: FITS, the HDF5 of dolphin, or a folder of them."
     add_on(app, Prepare, prepare, name="prepare", prog=f"{PROG} prepare", summary=summary, key="image")
-    app.command("preview", help="Draw some halos of a finished set of cutouts.")(preview)
     app(prog_name=PROG)
 
 
