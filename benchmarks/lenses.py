@@ -116,9 +116,8 @@ def disagreement(ours: Running, peer: Running) -> float:
     within = np.abs(ours.images - peer.images)[:, rim:-rim, rim:-rim]
     error = within.max((1, 2)) / peer.images.max((1, 2))
     if not error.max() <= AGREED:
-        raise SystemExit(
-            f"{peer.code}, {peer.name}: expected our images within {AGREED} of the peak, got {error.max():.2g}"
-        )
+        told = f"expected our images within {AGREED} of the peak, got {error.max():.2g}"
+        raise SystemExit(f"{peer.code}, {peer.name}: {told}")
     return float(error.max())
 
 

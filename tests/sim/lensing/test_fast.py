@@ -50,15 +50,15 @@ def systems(n: int, dtype: torch.dtype = torch.float32) -> System:
 @needs_a_compiler
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_a_compiled_image_is_the_image_to_rounding_for_any_size_of_batch() -> None:
+    graphs = []
     for n in (3, 5, 7):
         found, expected = fast.fast_image(camera(), *systems(n)), camera().image(*systems(n))
         exact = camera(torch.float64).image(*systems(n, torch.float64))
         peak = expected.amax((1, 2), keepdim=True)
         torch.testing.assert_close(found / peak, expected / peak, rtol=0, atol=1e-5)
         torch.testing.assert_close(found / peak, exact / peak, rtol=0, atol=1e-5, check_dtype=False)
-    compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    fast.fast_image(camera(), *systems(9))
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    assert graphs[0] < graphs[1] == graphs[2]
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_gradients_go_through_a_compiled_image() -> None:
         wanted = [value.requires_grad_() for part in (*mass.parts, source, light) for value in vars(part).values()]
         slopes.append(torch.autograd.grad(image(camera(), mass, source, light).square().sum(), wanted))
     for found, expected in zip(*slopes, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_without_a_compiler_it_says_so_and_is_the_image(
