@@ -56,9 +56,10 @@ def evaluate(config: EvaluateCounts) -> dict[str, Any]:
     A line is printed a simulation. ValueError if a data set has other bins or cells than the painter.
     """
     painters = opened(config)
+    wanted = list(data_sets(config, painters))
     methods: dict[str, Counter] = {name: counter_of(painter) for name, painter in painters.items()}
     methods |= baselines(config)
-    judged = [judge(name, source, methods, config) for name, source in data_sets(config, painters)]
+    judged = [judge(name, sources, methods, config) for name, sources in wanted]
     result = metrics(config, painters, judged)
     write(result, judged, config)
     return result

@@ -223,6 +223,15 @@ def test_boxes_that_do_not_fit_are_refused_by_name(config: EvaluateCounts, tmp_p
         evaluate(config.model_copy(update={"k_min": 0.9}))
 
 
+def test_what_is_missing_is_said_before_anything_is_counted(
+    config: EvaluateCounts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = {"name": "nowhere", "data": CountShards(kind="counts", folder=tmp_path / "nowhere")}
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        evaluate(EvaluateCounts.model_validate(dict(config) | {"others": (*config.others, missing)}))
+    assert capsys.readouterr().out == ""
+
+
 def test_the_folder_of_a_checkpoint_is_judged_on_its_whole_boxes(config: EvaluateCounts) -> None:
     kinds = {"painter": Evaluate, "counts": EvaluateCounts}
     found = load_one_of(kinds, "kind", config.checkpoint, ["n_bins=4"], of_folder=of_checkpoint)
