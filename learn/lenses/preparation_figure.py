@@ -129,7 +129,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     image = axes.imshow(panel.picture, origin="lower", cmap=panel.colormap, norm=panel.norm, interpolation="none")
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label=panel.label)
     if isinstance(panel.norm, AsinhNorm):
-        shown = [tick for tick in TICKS if tick <= panel.norm.vmax]
+        shown = [tick for tick in TICKS if tick <= (panel.norm.vmax or 0)]
         bar.set_ticks(shown, labels=[f"{tick:g}" for tick in shown])
     axes.set_title(textwrap.fill(panel.title, LETTERS), fontsize=7.5)
     if panel.mask is not None and not panel.mask.all():

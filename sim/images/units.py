@@ -43,7 +43,7 @@ def converted(seen: Observation) -> Observation:
     if new == UNKNOWN:
         told = "" if unit == UNKNOWN else f" (a gain, an exposure time or a pixel scale is missing for {unit})"
         return replace(seen, unit=UNKNOWN).after("units", f"{seen.unit}: left as it is").warned(f"unit unknown{told}")
-    text = f"{seen.unit} is {new}" if factor == 1 else f"{seen.unit} times {factor:.6g} is {new}{why}"
+    text = f"{new}, as told" if factor == 1 else f"{seen.unit} times {factor:.6g} is {new}{why}"
     return scaled(replace(seen, unit=new), factor).after("units", text, {"UNITFACT": factor})
 
 

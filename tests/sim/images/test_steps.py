@@ -241,7 +241,7 @@ def test_what_stands_out_is_the_ring() -> None:
     alone, both = rate(81, at, ring=0.0), rate(81, at, ring=40.0)
     one = mapped(observation(both, background_rms=0.02))
     ring = outstanding(one, alone)
-    strong = both - alone > 5 * one.sigma
+    strong = both - alone > 2 * one.sigma
     assert ring[strong].mean() > 0.95
     assert ring[radii(ring.shape, (40, 40)) > 36].mean() < 0.02
 
