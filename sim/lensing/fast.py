@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from sim.lensing.camera import Camera, means
 from sim.lensing.light import Light
 from sim.lensing.profiles import Mass
 
-OPTIONS = {
+OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "compile_threads": 1,  # one kernel: a pool would cost more than it saves
     "cpp.enable_floating_point_contract_flag": "fast",  # a b + c rounded once
 }
