@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -26,7 +27,7 @@ N_ROWS = 4
 """Rows of a set that is shown alone."""
 COLUMNS = ("source", "without noise", "observed")
 COLORMAP = "inferno"
-PADS = {"w_pad": 0.01, "h_pad": 0.02, "wspace": 0.0, "hspace": 0.0}
+PADS: Any = {"w_pad": 0.01, "h_pad": 0.02, "wspace": 0.0, "hspace": 0.0}
 TITLE = "Simulated lenses: Einstein radius, magnification; sides of source field and image"
 
 
