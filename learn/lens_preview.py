@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -26,7 +27,7 @@ N_ROWS = 4
 """Rows of a set that is shown alone."""
 COLUMNS = ("source", "without noise", "observed")
 COLORMAP = "inferno"
-GRID = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.02, wspace=0.0, hspace=0.0)
+PADS: Any = {"w_pad": 0.01, "h_pad": 0.02, "wspace": 0.0, "hspace": 0.0}
 TITLE = "Simulated lenses: Einstein radius, magnification; sides of source field and image"
 
 
@@ -75,7 +76,7 @@ def lens_figure(rows: Sequence[Row]) -> Figure:
     """A row of systems each: source, image without noise and exposure, the latter two on one scale."""
     with matplotlib.rc_context(STYLE):
         width = N_ACROSS * len(COLUMNS)
-        figure = Figure(figsize=(1.32 * width, 1.55 * len(rows) + 0.6), layout=GRID)
+        figure = Figure(figsize=(1.32 * width, 1.55 * len(rows) + 0.6), layout=ConstrainedLayoutEngine(**PADS))
         grid = figure.subplots(len(rows), width, squeeze=False)
         for axes, row in zip(grid, rows, strict=True):
             draw_row(axes, row)

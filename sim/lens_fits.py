@@ -54,7 +54,7 @@ def observed(images: Images, i: int, system: Truths, instrument: str) -> list[fi
 def plane(name: str, image: Image, pixel: float, system: Truths | None, instrument: str) -> fits.ImageHDU:
     """An image with its pixel scale, and the truth about its system if it is told."""
     unit = fits.ImageHDU(image, name=name)
-    unit.header["BUNIT"] = UNITS[name.lower()].replace(" ", "")
+    unit.header["BUNIT"] = UNITS[name.lower()]
     unit.header["INSTRUME"] = (instrument, "of the family")
     for keyword, value, comment in coordinates(image.shape[-1], pixel):
         unit.header[keyword] = (value, comment)

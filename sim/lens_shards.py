@@ -26,8 +26,8 @@ from sim.shards import opened, read_model
 
 FORMAT = 1
 PRODUCT = "lenses"
-RATE = "electron / s"
-UNITS = {"image": RATE, "noiseless": RATE, "noise_map": RATE, "psf": "", "source": "electron / s / arcsec2"}
+RATE = "electron s-1"
+UNITS = {"image": RATE, "noiseless": RATE, "noise_map": RATE, "psf": "", "source": "electron s-1 arcsec-2"}
 """Of what is kept of each system."""
 
 Images = Mapping[str, NDArray[np.float32]]

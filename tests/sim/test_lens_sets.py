@@ -98,7 +98,7 @@ def test_fits_pairs_are_the_shards_with_a_scale_and_the_truth(made: Lenses, tmp_
     for name in TRUTH:
         np.testing.assert_allclose(truths[name], truth[name], rtol=1e-12, err_msg=name)
     header = fits.getheader(tmp_path / "lensed_00002.fits")
-    assert (header["BUNIT"], header["EXPTIME"]) == ("electron/s", truth["exposure_time"][0])
+    assert (header["BUNIT"], header["EXPTIME"]) == ("electron s-1", truth["exposure_time"][0])
     assert units.Unit(fits.getheader(tmp_path / "source_00002.fits")["BUNIT"]) == units.Unit("electron s-1 arcsec-2")
     assert all(len(quantity.card) <= 8 for quantity in TRUTH.values())
     assert len({quantity.card for quantity in TRUTH.values()}) == len(TRUTH)
