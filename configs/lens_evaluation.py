@@ -41,7 +41,7 @@ class EvaluateLenses(Frozen):
     n_classical: int = Field(20, ge=0, le=4096, description="systems that lenstronomy is fitted to, over all families")
     n_particles: int = Field(100, ge=4, le=10_000, description="of the swarm of such a fit")
     n_swarm: int = Field(100, ge=1, le=10_000, description="most steps of the swarm")
-    n_simplex: int = Field(500, ge=1, le=100_000, description="most steps of the simplex after it")
+    n_simplex: int = Field(2000, ge=1, le=100_000, description="most steps of the simplex after it")
     batch: int = Field(8, ge=1, le=1024, description="systems that are inverted together")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the draws and of the swarms")
     out: Location = Field(description="folder of lenses.html, metrics.json and the figures")

@@ -101,8 +101,12 @@ MEASURED = (
     ),
     Measured(share("theta_scatter", "θE scatter", "standard deviation of it", printed=True), "theta_e", deviation),
     Measured(share("theta_median", "θE median", "its median"), "theta_e", median),
-    Measured(share("theta_central", "θE central", "half of its central 68 %", printed=True), "theta_e", half_width),
+    Measured(share("theta_central", "θE central", "half of its central 68 %"), "theta_e", half_width),
     Measured(share("theta_far", "θE far off", "share of lenses whose θE is more than 10 % off"), "theta_e", share_far),
+    Measured(
+        share("law_bias", "law bias", "mean of theta_e / true theta_e − 1, of the power law alone"), "power_law", mean
+    ),
+    Measured(share("law_scatter", "law scatter", "standard deviation of it"), "power_law", deviation),
     Measured(number("axis_ratio", "axis ratio", "mean |q − true q|"), "axis_ratio", mean_size),
     Measured(number("shear", "shear", "mean length of the difference of the shears"), "shear", mean),
     Measured(share("centre", "centre", "mean distance of the centres over true θE"), "centre", mean),

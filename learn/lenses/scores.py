@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 NUMBERS = (
     *("source_mse", "r", "flux_ratio", "weighted_error", "ssim"),
-    *("theta_e", "axis_ratio", "shear", "centre", "chi2", "seconds"),
+    *("theta_e", "power_law", "axis_ratio", "shear", "centre", "chi2", "seconds"),
 )
 """Of every system; nan where a method says nothing of it."""
 
@@ -53,6 +53,7 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
         own, true = (named(x) for x in (answer.lens, known.lens))
         radii = {"theta_e": answer.einstein_radius}, {"theta_e": known.einstein_radius}
         found |= lens_scores(own | radii[0], true | radii[1])
+        found["power_law"] = own["theta_e"] / true["theta_e"] - 1
     if answer.model is not None:
         found["chi2"] = chi2(answer.model, batch, known)
     if answer.seconds is not None:

@@ -27,7 +27,7 @@ def test_an_easy_lens_is_found() -> None:
     image = clean + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
     told = (image.numpy(), noise.numpy(), psf.numpy(), np.full(1, PIXEL, np.float32))
-    found = Classical(50, 50, 200)(*told, Grid(M, FIELD), 0)
+    found = Classical(50, 50, 800)(*told, Grid(M, FIELD), 0)
     assert (np.random.get_state()[1] == before).all()  # type: ignore[index]  # noqa: NPY002
     assert found.lens is not None
     assert found.einstein_radius is not None
@@ -37,7 +37,7 @@ def test_an_easy_lens_is_found() -> None:
     assert found.lens[0, 0] / frame == pytest.approx(0.45, rel=0.01)
     assert found.einstein_radius[0] / frame == pytest.approx(0.45, rel=0.02)
     chi2 = np.square((told[0] - found.model) / told[1]).mean()
-    assert abs(chi2 - 1) < 0.2
+    assert chi2 < 1.1 * float(((image - clean) / noise).square().mean())
     own = Camera(M, 2 * FIELD / M, 4)
     truth = (own.recorded(light.brightness(*own.rays)) * (2 / N / own.pixel_size) ** 2).numpy()
     assert correlations(found.source, truth, truth > 0.05 * truth.max())[0] > 0.98
