@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import numpy as np
+from lens_systems import keywords
 
 from configs.lens_model import LensModel
 from sim.lensing.posterior import best
-from tests.lens_systems import keywords
 
 
 def parameter(value: float, error: float = 0.0, samples: list[float] | None = None) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
+from lens_models import component, model, parameter, sie, tree
 
 from configs import ConfigError
 from configs.lens_file import MAX_BYTES, lens_files, read_lens_model
 from configs.lens_model import RANGES
 from configs.loader import validate
 from configs.mass_analysis import MassAnalysis
-from tests.lens_models import component, model, parameter, sie, tree
 
 BAD: list[tuple[dict[str, Any], str]] = [
     (tree(z_lens=1.5), "z_lens below z_source=1.5, got 1.5"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy import units
+from lens_models import component, model, parameter, sie
 from scipy.stats import norm
 
 from configs.lens_model import LensModel
@@ -15,7 +16,6 @@ from learn.mass.measure import Measure
 from learn.mass.profiles import around, profiles
 from learn.mass.record import numbers, record
 from learn.mass.report import number
-from tests.lens_models import component, model, parameter, sie
 
 
 def analysed(lens: LensModel, **keys: object) -> Analysis:
@@ -74,6 +74,8 @@ def test_profiles_meet_the_einstein_radius_and_bands_hold_the_best_values() -> N
     assert np.interp(theta_e, columns["radius_arcsec"], columns["mean_kappa"]) == pytest.approx(1, rel=0.01)
     at = np.interp(theta_e, columns["radius_arcsec"], columns["mass_msun"])
     assert at == pytest.approx(found["mass"].value.to_value("Msun"), rel=0.01)
+    at = np.interp(theta_e, columns["radius_arcsec"], columns["mass_arcsec2"])
+    assert at == pytest.approx(np.pi * theta_e**2, rel=0.01)
     assert (columns["mass_msun_low"] < columns["mass_msun"]).all()
     assert (columns["mass_msun"] < columns["mass_msun_high"]).all()
     assert np.ptp(around(found)["kappa"]) == pytest.approx(0, abs=1e-9)

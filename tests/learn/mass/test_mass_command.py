@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.units import Unit
+from lens_models import component, parameter, sie, tree
 from lenstronomy.Sampling.parameters import Param
 from matplotlib.mathtext import MathTextParser
 
 from learn.__main__ import main
 from learn.mass.recheck import differences
-from tests.lens_models import component, parameter, sie, tree
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

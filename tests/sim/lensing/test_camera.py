@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from lens_systems import MASSES, Draw, center, drawn, keywords, shape
 from lenstronomy.Data.pixel_grid import PixelGrid
 from lenstronomy.Data.psf import PSF
 from lenstronomy.ImSim.image_model import ImageModel
@@ -16,7 +17,6 @@ from sim.lensing import psf
 from sim.lensing.camera import Camera
 from sim.lensing.light import Pixels, Sersic
 from sim.lensing.profiles import SIE, Mass, Shear, Sum
-from tests.lens_systems import MASSES, Draw, center, drawn, keywords, shape
 
 SIDE, PIXEL = 48, 0.08
 KERNELS: dict[str, Callable[[], Tensor]] = {

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from lens_systems import MASSES, drawn, keywords
 from lenstronomy.LensModel.lens_model import LensModel
 
 from sim.lensing import distortion as module
 from sim.lensing.distortion import distortion
 from sim.lensing.profiles import Sum
-from tests.lens_systems import MASSES, drawn, keywords
 
 KINDS = ["EPL", "NFW", "SHEAR"]
 

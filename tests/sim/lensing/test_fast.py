@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from lens_systems import as_images, drawn
 from torch import Tensor
 
 from sim.lensing import fast, psf
 from sim.lensing.camera import Camera
 from sim.lensing.light import Light, Sersic
 from sim.lensing.profiles import SIE, Mass, Shear, Sum
-from tests.lens_systems import as_images, drawn
 
 System = tuple[Mass, Light, Light]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from astropy.cosmology import Planck18
+from lens_models import component, for_lenstronomy, model, random_model, sie
 from lenstronomy.LensModel.lens_model import LensModel as Oracle
 from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 
@@ -13,7 +14,6 @@ from sim.lensing.arrivals import arrivals
 from sim.lensing.distances import Distances
 from sim.lensing.images import solve
 from sim.lensing.posterior import best
-from tests.lens_models import component, for_lenstronomy, model, random_model, sie
 
 
 @pytest.mark.filterwarnings("ignore:Cosmology is provided:UserWarning")

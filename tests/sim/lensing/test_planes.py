@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from astropy.cosmology import FlatLambdaCDM
+from lens_systems import MASSES, drawn, keywords
 from lenstronomy.LensModel.lens_model import LensModel
 
 from sim.lensing.planes import Planes
 from sim.lensing.profiles import Shear, Sum
-from tests.lens_systems import MASSES, drawn, keywords
 
 COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)
 

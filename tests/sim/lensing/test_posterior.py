@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from lens_models import component, model, parameter, sie
 
 from sim.lensing.posterior import best, drawn, is_certain
 from sim.lensing.profiles import EPL, Shear
-from tests.lens_models import component, model, parameter, sie
 
 
 def uncertain(**errors: float) -> dict[str, object]:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from lens_systems import MASSES, drawn, keywords
 from lenstronomy.LensModel.lens_model import LensModel
 from torch import Tensor
 
 from sim.lensing.ellipse import arctanhc, arctanhc_rise, axis_ratio, ellipticity
 from sim.lensing.profiles import EPL, SIE, SIS, Mass, Sum
-from tests.lens_systems import MASSES, drawn, keywords
 
 N = 100
 
