@@ -36,7 +36,7 @@ def profiles(analysis: Analysis) -> Columns:
 def around(analysis: Analysis) -> Columns:
     """Columns (A,) of the circle of the Einstein radius, of each draw its own: convergence and radial deflection."""
     n = analysis.rings.kappa_around.shape[1]
-    columns: Columns = {"angle_deg": np.arange(n, dtype=np.float64) * (360 / n)}
+    columns: Columns = {"angle_deg": np.linspace(0, 360, n, endpoint=False, dtype=np.float64)}
     columns |= banded(analysis, "kappa", lambda rings: rings.kappa_around.numpy())
     columns |= banded(analysis, "alpha_r_arcsec", lambda rings: rings.alpha_around.numpy())
     columns |= banded(analysis, "kappa_over_mean", lambda rings: over_mean(rings.kappa_around.numpy()))

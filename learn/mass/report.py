@@ -33,7 +33,7 @@ def table_page(analysis: Analysis) -> Figure:
     """A line a quantity, then what was assumed."""
     with matplotlib.rc_context(STYLE):
         page = Figure(figsize=PAGE)
-        page.text(COLUMNS[0], TOP + 0.02, caption(analysis), fontsize=11, weight="bold")
+        page.text(COLUMNS[0], TOP + 0.02, caption(analysis), fontsize=10, weight="bold")
         step = min(LINE, (TOP - 0.2) / max(1, len(analysis.measures)))
         for i, measure in enumerate(analysis.measures):
             y = TOP - 0.02 - i * step
@@ -57,7 +57,7 @@ def number(measure: Measure) -> str:
 def assumptions(analysis: Analysis) -> list[str]:
     """What a reader has to know of the numbers."""
     parts = ", ".join(component.kind for component in analysis.model.components)
-    told = [f"Mass model: {parts}; both Einstein radii are around or of the critical curve around the first centre."]
+    told = [f"Mass model: {parts}; the centre of the lens is that of the first mass."]
     told.append("Errors are those of the mass model alone: redshifts and cosmology are taken to be certain.")
     if analysis.drawn_rings is None:
         told[-1] = "The model tells of no errors, so there are none."
