@@ -20,6 +20,8 @@ N_ANGLES = 64
 N_HALVINGS = 24
 SPAN = (1e-2, 30.0)
 """Of the radii that are looked at, over a unit."""
+LEAST = 0.1
+"""Of the theta_e of a lens, what is left of it where its halo alone would do."""
 
 
 def einstein_radii(mass: Deflector, x: Tensor, y: Tensor, unit: Tensor) -> Tensor:
@@ -30,6 +32,15 @@ def einstein_radii(mass: Deflector, x: Tensor, y: Tensor, unit: Tensor) -> Tenso
         is_inside = mean_convergence(mass, x, y, torch.exp(middle)) > 1
         low, high = torch.where(is_inside, middle, low), torch.where(is_inside, high, middle)
     return torch.exp((low + high) / 2)
+
+
+def of_radius(lens: Lens, radius: Tensor) -> Lens:
+    """The lens (B, 11) with the theta_e that makes this its Einstein radius (B,), in frames."""
+    ellipsoid, _, halo = lens.parts()
+    x, y = (lens.values[:, NAMES.index(name)] for name in ("x", "y"))
+    share, rest = (mean_convergence(mass, x, y, radius) for mass in (ellipsoid, halo))
+    factor = ((1 - rest) / share).clamp(min=LEAST)
+    return Lens(torch.cat((lens.values[:, :1] * factor[:, None], lens.values[:, 1:]), dim=1))
 
 
 def mean_convergence(mass: Deflector, x: Tensor, y: Tensor, radius: Tensor) -> Tensor:

@@ -49,9 +49,13 @@ class Lens:
         return torch.cat((*parts, torch.log(kappa_s.clamp(min=0) + NO_HALO), torch.log(r_s), nuisance), dim=1)
 
     def mass(self) -> Mass:
-        """What bends light, each parameter (B, 1, 1)."""
+        """What bends light."""
+        return Sum(self.parts())
+
+    def parts(self) -> tuple[SIE, Shear, NFW]:
+        """Ellipsoid, external shear and halo, each parameter (B, 1, 1)."""
         theta_e, e1, e2, x, y, gamma1, gamma2, kappa_s, r_s = self.values[:, : len(LENS), None, None].unbind(1)
-        return Sum((SIE(theta_e, e1, e2, x, y), Shear(gamma1, gamma2), NFW(kappa_s, r_s, x, y)))
+        return SIE(theta_e, e1, e2, x, y), Shear(gamma1, gamma2), NFW(kappa_s, r_s, x, y)
 
 
 def bounded(vectors: Tensor, limit: float) -> Tensor:

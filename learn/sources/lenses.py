@@ -16,16 +16,18 @@ from torch import Tensor
 
 from configs import Lenses, LensSystems, load
 from learn.data import About, Batch, Split
+from learn.lenses.einstein import einstein_radii, of_radius
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
 from sim.lensing.ellipse import ellipticity
 from sim.lensing.observations import TOGETHER, exposed, source_images
+from sim.lensing.profiles import Deflector
 from sim.lensing.scene import Columns, Scene, kernels_of, scene
 from sim.lensing.selection import select
 from sim.lensing.truth import Truths
 
-FIRST = {"train": 0, "validation": 2**30, "test": 2**31}
-"""Index of the first system of each split in its family: no system is in two."""
+FIRST = {"train": 0, "validation": 2**40, "test": 2**41}
+"""Index of the first system of each split: no system is in two, and no two families have the same draws."""
 ERRORS = 2
 """The stream of random numbers of a system that the errors of its observer are drawn from."""
 
@@ -59,7 +61,7 @@ class LensSource:
         if len(of) != 1:
             raise ValueError(f"indices: systems of one family, got those of {len(of)}")
         config = self._families[of[0]]
-        return config, select(config, [self._first + index % self._n for index in indices]).truths
+        return config, select(config, [self._first + index for index in indices]).truths
 
     def close(self) -> None:
         """Nothing is open."""
@@ -70,7 +72,7 @@ class LensSource:
         rows: dict[int, tuple[Tensor, ...]] = {}
         for which in sorted(set(of)):
             mine = [index for index, own in zip(indices, of, strict=True) if own == which]
-            made = self._made(self._families[which], [self._first + index % self._n for index in mine])
+            made = self._made(self._families[which], [self._first + index for index in mine])
             rows |= dict(zip(mine, zip(*made, strict=True), strict=True))
         inputs, targets, params = zip(*(rows[index] for index in indices), strict=True)
         return torch.stack(inputs), torch.stack(targets), torch.stack(params)
@@ -85,7 +87,7 @@ class LensSource:
         kernel = framed(kernels_of(columns, config, prefix="assumed"), config.n_pixels)
         inputs = torch.stack((image, noise * torch.exp(-errors[:, 1, None, None]), kernel), dim=1)
         source = source_images(columns, config) * columns("pixel_size").square()
-        return inputs, source[:, None], latent(truths, config, errors[:, 1])
+        return inputs, source[:, None], sought(there.mass, truths, config, errors[:, 1]).latent()
 
     def _errors(self, config: Lenses, systems: Sequence[int]) -> Tensor:
         """White noise (B, 2): share of the lens's light that is left, logarithm of the noise over the assumed one."""
@@ -143,18 +145,25 @@ def framed(kernel: Tensor, side: int) -> Tensor:
     return torch.nn.functional.pad(kernel, (rim, side - k - rim) * 2)
 
 
-def latent(truths: Truths, config: Lenses, noise: Tensor) -> Tensor:
-    """Unbounded numbers (B, 11) of `learn.lenses.latent.NAMES`."""
-    half = truths["pixel_size"] * config.n_pixels / 2
+def sought(mass: Deflector, truths: Truths, config: Lenses, noise: Tensor) -> Lens:
+    """What a machine is to answer, in frames: the power law's numbers, but the Einstein radius of all of `mass`."""
+    half = torch.as_tensor(truths["pixel_size"] * config.n_pixels / FRAME, dtype=torch.float32)
+    lens = Lens(torch.cat((power_law(truths, half), noise[:, None]), dim=1))
+    where = (torch.as_tensor(truths[name], dtype=torch.float32) for name in ("x", "y", "theta_e"))
+    return of_radius(lens, einstein_radii(mass, *where) / half)
+
+
+def power_law(truths: Truths, half: Tensor) -> Tensor:
+    """The first ten of `learn.lenses.latent.NAMES` (B, 10), of images whose sides are twice `half` (B,) [arcsec]."""
     e1, e2 = ellipticity(*(torch.as_tensor(truths[name]) for name in ("q", "phi")))
     gamma, turn = truths["gamma"], 2 * truths["phi_gamma"]
-    width = np.log(truths["psf_fwhm"] / truths["assumed_fwhm"])
-    has_halo = truths["r_s"] > 0
-    r_s = np.where(has_halo, truths["r_s"], half * TYPICAL_HALO)
-    ellipse = (truths["theta_e"] / half, e1.numpy(), e2.numpy(), truths["x"] / half, truths["y"] / half)
     shear = (gamma * np.cos(turn), gamma * np.sin(turn))
-    told = (*ellipse, *shear, truths["kappa_s"], r_s / half, width, noise.numpy())
-    return Lens(torch.as_tensor(np.stack(told, axis=1), dtype=torch.float32)).latent()
+    r_s = torch.as_tensor(truths["r_s"])
+    r_s = torch.where(r_s > 0, r_s / half, TYPICAL_HALO)
+    width = np.log(truths["psf_fwhm"] / truths["assumed_fwhm"])
+    radius, x, y = (torch.as_tensor(truths[name]) / half for name in ("theta_e", "x", "y"))
+    told = (radius, e1, e2, x, y, *shear, truths["kappa_s"], r_s, width)
+    return torch.stack([torch.as_tensor(one, dtype=torch.float32) for one in told], dim=1)
 
 
 TYPICAL_HALO = 2.0

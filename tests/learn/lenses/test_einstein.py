@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from learn.lenses.einstein import einstein_radii, radii_of
+from learn.lenses.einstein import einstein_radii, of_radius, radii_of
 from learn.lenses.latent import Lens
 from sim.lensing.profiles import NFW, SIE, SIS, Mass, Shear, Sum
 
@@ -68,3 +68,15 @@ def test_numbers_of_lenses_have_one_each() -> None:
     draws = torch.cat((lens, 2 * lens)).view(2, 1, 11).expand(2, 3, 11)
     assert radii_of(draws.numpy()).tolist() == [[pytest.approx(0.7)] * 3, [pytest.approx(1.4)] * 3]
     assert torch.isfinite(Lens(lens).values).all()
+
+
+def test_a_lens_takes_the_radius_it_is_given() -> None:
+    lens = Lens(torch.tensor([[0.7, 0.3, -0.1, 0.05, 0.1, 0.1, 0.0, 0.04, 2.0, 0.0, 0.0]]))
+    taken = of_radius(lens, torch.tensor([0.9]))
+    assert radii_of(taken.values.numpy()) == pytest.approx(0.9, rel=1e-5)
+    torch.testing.assert_close(taken.values[:, 1:], lens.values[:, 1:], rtol=0, atol=0)
+
+
+def test_a_lens_that_its_halo_makes_alone_keeps_a_tenth() -> None:
+    lens = Lens(torch.tensor([[0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0]]))
+    assert of_radius(lens, torch.tensor([0.5])).values[0, 0] == pytest.approx(0.07)
