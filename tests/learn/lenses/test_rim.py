@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from toy_lenses import M, toy_lenses, toy_rim
@@ -25,6 +27,20 @@ def test_an_untrained_machine_answers_the_prior() -> None:
     for estimate in rim.estimates(nets, seen, 2):
         assert (estimate.lens == 0).all()
         torch.testing.assert_close(brightness(estimate.source), torch.full((2, M, M), 0.02), rtol=1e-4, atol=0)
+
+
+@torch.no_grad()
+def test_the_radius_is_worth_most_and_the_halo_least() -> None:
+    """Of errors of one standard deviation each."""
+    rim, nets = built()
+    batch, scale = toy_lenses(1), torch.tensor(rim.scale.std)
+
+    def loss(name: str) -> float:
+        params = torch.tensor(rim.scale.mean) + scale * torch.eye(len(NAMES))[NAMES.index(name)]
+        return float(rim.loss(NET, nets, dataclasses.replace(batch, params=params[None]))[1]["lens"])
+
+    assert loss("theta_e") == pytest.approx(5 * loss("e1"), rel=1e-4)
+    assert loss("kappa_s") == pytest.approx(loss("e1") / 10, rel=1e-4)
 
 
 def test_every_weight_is_heard() -> None:
