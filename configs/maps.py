@@ -184,6 +184,7 @@ class LensSystems(Frozen):
     supersampling: int = Field(2, ge=1, le=8, description="rays along a pixel of an image that is simulated")
     light_error: float = Field(0.02, ge=0, le=1, description="standard error of the lens's light that is taken off")
     noise_error: float = Field(0.05, ge=0, le=1, description="standard error of the noise map, over it")
+    masked: float = Field(0.0, ge=0, le=1, description="share of the systems some of whose pixels are masked")
 
     @property
     def where(self) -> Path:

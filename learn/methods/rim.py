@@ -30,7 +30,7 @@ OPERATOR_NET = UNetConfig(width=16, n_levels=4, padding="reflect")
 N_LENS = len(NAMES)
 N_FACTOR = N_LENS * (N_LENS + 1) // 2
 WORTH = (5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1)
-"""Of the squared error of each number of a lens in the loss: the radius must be known best, the last four hardly can."""
+"""Of the squared errors of a lens in the loss: its radius must be known best, its last four numbers hardly can be."""
 FAINT = 0.02  # scales of an image: brightness of a source before anything is known of it
 BRIGHT = 0.05  # of the peak of a source, above which a pixel is one of it
 

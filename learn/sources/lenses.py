@@ -16,6 +16,7 @@ from torch import Tensor
 
 from configs import Lenses, LensSystems, load
 from learn.data import About, Batch, Split
+from learn.lenses import masks
 from learn.lenses.einstein import einstein_radii, of_radius
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
@@ -28,8 +29,8 @@ from sim.lensing.truth import Truths
 
 FIRST = {"train": 0, "validation": 2**40, "test": 2**41}
 """Index of the first system of each split: no system is in two, and no two families have the same draws."""
-ERRORS = 2
-"""The stream of random numbers of a system that the errors of its observer are drawn from."""
+ERRORS, MASKS = 2, 3
+"""The streams of random numbers of a system that the errors of its observer are drawn from, and masks."""
 
 
 class LensSource:
@@ -50,7 +51,7 @@ class LensSource:
         return self._n * len(self._families)
 
     def read(self, indices: Sequence[int]) -> Batch:
-        """The systems with these indices: image, noise map and assumed kernel; the source; the latent lens."""
+        """Image, noise map, infinite where masked, and assumed kernel; the source; the latent lens, by index."""
         parts = [self._read_few(indices[i : i + TOGETHER]) for i in range(0, len(indices), TOGETHER)]
         inputs, targets, params = (torch.cat(column) for column in zip(*parts, strict=True))
         return Batch(inputs, targets, params, torch.tensor(list(indices)))
@@ -85,7 +86,8 @@ class LensSource:
         image, noise = self._observed(there, truths, config, errors)
         columns = Columns(truths, torch.float32, "cpu")
         kernel = framed(kernels_of(columns, config, prefix="assumed"), config.n_pixels)
-        inputs = torch.stack((image, noise * torch.exp(-errors[:, 1, None, None]), kernel), dim=1)
+        told = torch.where(self._used(truths, config, systems), noise * torch.exp(-errors[:, 1, None, None]), torch.inf)
+        inputs = torch.stack((image, told, kernel), dim=1)
         source = source_images(columns, config) * columns("pixel_size").square()
         return inputs, source[:, None], sought(there.mass, truths, config, errors[:, 1]).latent()
 
@@ -94,6 +96,16 @@ class LensSource:
         drawn = [np.random.default_rng([config.seed, system, ERRORS]).standard_normal(2) for system in systems]
         scale = np.array([self.config.light_error, self.config.noise_error])
         return torch.as_tensor(np.stack(drawn) * scale, dtype=torch.float32)
+
+    def _used(self, truths: Truths, config: Lenses, systems: Sequence[int]) -> Tensor:
+        """Which pixels (B, n, n) are not masked: all but in a share of the systems."""
+        used = np.full((len(systems), config.n_pixels, config.n_pixels), True)
+        half = truths["pixel_size"] * config.n_pixels / FRAME
+        for i, system in enumerate(systems):
+            rng = np.random.default_rng([config.seed, system, MASKS])
+            if rng.random() < self.config.masked:
+                used[i] = masks.drawn(rng, config.n_pixels, (truths["x"][i] / half[i], truths["y"][i] / half[i]))
+        return torch.from_numpy(used)
 
     def _observed(self, there: Scene, truths: Truths, config: Lenses, errors: Tensor) -> tuple[Tensor, Tensor]:
         """Image without the light of the lens, but for an error of it, and the standard deviation of its noise."""
