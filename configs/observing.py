@@ -12,6 +12,7 @@ from configs.frozen import Frozen, Location
 Above0 = Annotated[FiniteFloat, Field(gt=0)]
 Extension = Annotated[int, Field(ge=0)] | str
 Pixel = tuple[FiniteFloat, FiniteFloat]
+MAX_POINTS = 8
 
 
 class Extensions(Frozen):
@@ -78,6 +79,11 @@ class Prepare(Frozen):
     )
     center: Literal["brightness", "ring", "none"] | Pixel = Field(
         "brightness", description="what is put in the middle: lens galaxy, ring, nothing, or [x, y] [pixel, from 0]"
+    )
+    points: Literal["header"] | Annotated[tuple[Pixel, ...], Field(max_length=MAX_POINTS)] = Field(
+        "header",
+        description="point images, which are subtracted and hidden: [[x, y], ...] [pixel, from 0]; header: where QX1, "
+        "QY1 ... of the file say [arcsec]; [] for none",
     )
     lens_light: Literal["subtract", "model", "keep"] = Field(
         "subtract", description="fitted and subtracted; fitted and stored, not subtracted; or not fitted"

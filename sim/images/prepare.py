@@ -12,6 +12,7 @@ from sim.images.masks import masked
 from sim.images.noise import mapped
 from sim.images.normalize import normalized
 from sim.images.observation import Observation
+from sim.images.points import pointed
 from sim.images.psf import placed
 from sim.images.resample import framed
 from sim.images.sky import subtracted
@@ -25,7 +26,7 @@ def steps(seen: Observation, config: Prepare) -> Iterator[Observation]:
         yield (seen := step(seen))
     yield (seen := subtracted(seen, config))
     yield (seen := mapped(seen))
-    for chosen in (placed, centered, masked, modelled):
+    for chosen in (placed, centered, masked, pointed, modelled):
         if (after := chosen(seen, config)) is not seen:
             yield (seen := after)
     if config.center == "ring":

@@ -15,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from configs.files import replacing
+from configs.observing import MAX_POINTS
 from configs.provenance import commit
 from sim.images import world
 from sim.images.fits_file import MAX_SIDE
@@ -58,6 +59,12 @@ MEANINGS = {
     "CENTERX": "[pixel, from 0] in the file that was read",
     "CENTERY": "[pixel, from 0] in the file that was read",
     "NUSED": "pixels that are used",
+    "NPOINTS": "point images that are subtracted",
+    **{
+        f"P{i}{key}": meaning
+        for i in range(1, MAX_POINTS + 1)
+        for key, meaning in {"X": "[pixel, from 0]", "Y": "[pixel, from 0]", "FLUX": "of all its pixels"}.items()
+    },
     "LIGHTOFF": "whether LENSLIGHT is subtracted",
     "LIGHTX": "[pixel, from 0] centre of the fit",
     "LIGHTY": "[pixel, from 0] centre of the fit",
