@@ -173,7 +173,8 @@ class Inverter(Model):
             return start, [start.draw(rng) for _ in range(effort.n_draws)]
         refiner = Refiner(self._machine, self._nets, effort.n_refine)
         peak = refiner.peak(start, seen)
-        return peak, [refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws)]
+        draws = (refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws))
+        return start.moved(*peak), [start.moved(*one) for one in draws]
 
     def _told(self, seen: Observation, best: Estimate, draws: list[Estimate], pixel_size: Floats) -> Inversion:
         machine, scale = self._machine, seen.scale[:, None, None]

@@ -18,6 +18,7 @@ from configs import Rim as Config
 from configs import Train
 from configs import UNet as UNetConfig
 from learn.data import About, Batch
+from learn.lenses.correlated import correlated
 from learn.lenses.latent import NAMES, Lens, brightness, compressed, latent_of
 from learn.lenses.likelihood import Evaluated, Forward, LearnedForward, Observation
 from learn.methods.method import Metrics, Nets
@@ -48,14 +49,9 @@ class Estimate:
     factor: Tensor
 
     def moved(self, source: Tensor, lens: Tensor) -> Estimate:
-        """By so many of its standard deviations: (B, m, m) of the source, (B, 11) of the lens."""
+        """As white noise moves it: (B, m, m) the source, whose errors are correlated, and (B, 11) the lens."""
         by = torch.linalg.solve_triangular(self.factor, lens[..., None], upper=False)[..., 0]
-        return replace(self, source=self.source + self.spread * source, lens=self.lens + by)
-
-    def distance(self, other: Estimate) -> tuple[Tensor, Tensor]:
-        """What moves it to `other`."""
-        lens = (self.factor @ (other.lens - self.lens)[..., None])[..., 0]
-        return (other.source - self.source) / self.spread, lens
+        return replace(self, source=self.source + self.spread * correlated(source), lens=self.lens + by)
 
     def draw(self, rng: torch.Generator) -> Estimate:
         """As far off as it says that it may be."""
