@@ -44,7 +44,7 @@ def shared(
         done, _ = ray.wait(list(busy), num_returns=1, timeout=60)
         for reference in done:
             actor, item, n_left = busy.pop(reference)
-            found = outcome(item, reference)
+            found: Outcome[Item, Result] = outcome(item, reference)
             if found.error is None:
                 free.append(actor)
             if found.error is None or n_left == 0:
