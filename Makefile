@@ -6,6 +6,7 @@ BIN := .venv/bin
 JOB ?= ray_jobs.train configs/train/painter.yaml
 DATA ?=
 BENCH ?= $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+RAY = $(filter-out tests/test_pipeline.py tests/ray_jobs/test_tune.py,$(sort $(shell grep -rl 'mark\.ray' tests --include='test_*.py')))
 pytest = @set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(2) | sed -u 's/^/$(1) | /'
 unexport PYTHONDONTWRITEBYTECODE
 export RAY_USAGE_STATS_ENABLED := 0
@@ -13,7 +14,7 @@ export DARKGLASS_HOME ?= $(CURDIR)
 export DARKGLASS_COMMIT ?= $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ray test-alone test-main test-tune lint format typecheck bench cluster submit serve clean lock
+.PHONY: help setup demo test check test-ray test-alone test-main test-tune lint format typecheck bench cluster submit serve clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -27,10 +28,13 @@ demo: setup ## the main job: simulate, pair, train, judge, serve, paint, report
 	$(BIN)/python -m ray_jobs.demo $(if $(DATA),--data "$(DATA)")
 
 test: setup ## every test: two of four runs side by side, on two cores
-	@$(MAKE) --no-print-directory -k -j2 test-ray test-alone test-main test-tune
+	@$(MAKE) --no-print-directory -k -j2 test-alone test-ray test-main test-tune
 
-test-ray: # those that start Ray
-	$(call pytest,ray,-m ray --ignore tests/test_pipeline.py --ignore tests/ray_jobs/test_tune.py)
+check: setup ## style, types and every test, two at a time
+	@$(MAKE) --no-print-directory -k -j2 test-alone lint typecheck test-ray test-main test-tune
+
+test-ray: # those that start Ray; no other file is imported to look for them
+	$(call pytest,ray,-m ray $(RAY))
 
 test-alone: # those that do not
 	$(call pytest,alone,-m "not ray")

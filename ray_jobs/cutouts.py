@@ -23,7 +23,7 @@ from ray_jobs.cluster import connect
 from ray_jobs.holder import Holder, completed
 from ray_jobs.nodes import live_nodes
 from ray_jobs.record import write_step
-from ray_jobs.tasks import Progress, exit_if_any_failed, last_line, spread
+from ray_jobs.tasks import Progress, exit_if_any_failed, last_line, n_cores, spread
 from sim import halosets, paired
 from sim.memory import in_words
 from sim.paired import Outline
@@ -127,8 +127,7 @@ class Crew:
 
     def _engage(self) -> None:
         """Start actors while there are cores for them and something to do."""
-        n_cores = max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
-        while len(self._seats) < n_cores and (work := self._next()) is not None:
+        while len(self._seats) < n_cores() and (work := self._next()) is not None:
             seat = Seat(started(self.config, self._memory), work)
             self._seats.append(seat)
             self._sit(seat, work)

@@ -1,4 +1,4 @@
-"""Simulated strong lenses of a family, a Ray task for some of them: the same for a seed on any number of workers.
+"""Simulated strong lenses of a family, sharded over actors: the same for a seed on any number of workers.
 
 python -m ray_jobs.lenses configs/lenses/foundation.yaml n=250000
 
@@ -12,6 +12,7 @@ from functools import partial
 from configs import Lenses
 from configs.command import command
 from learn.lens_preview import write_lens_preview
+from ray_jobs.actors import shared
 from ray_jobs.cluster import connect
 from ray_jobs.record import write_step
 from ray_jobs.tasks import Progress, exit_if_any_failed, spread
@@ -31,7 +32,7 @@ def lenses(config: Lenses) -> None:
     print(f"lenses: {lens_sets.refuse_full_disk(config, n_missing)}", flush=True)
     progress = Progress("lenses", "system", config.n, config.n - n_missing)
     failures, n_bytes = [], 0
-    for done in spread(partial(lens_sets.make, config=config), missing, n_retries=config.n_retries):
+    for done in shared(partial(lens_sets.make, config=config), missing, n_retries=config.n_retries):
         if done.result is None:
             failures.append((done.item.name, str(done.error)))
             continue

@@ -54,8 +54,13 @@ def spread(
 
 
 def in_flight() -> int:
+    return 2 * n_cores()
+
+
+def n_cores() -> int:
+    """Of the cluster as it is now."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return 2 * max(1, int(resources.get("CPU", 1)))
+    return max(1, int(resources.get("CPU", 1)))
 
 
 def single_threaded(function: Callable[[Item], Result], item: Item) -> Result:

@@ -75,6 +75,7 @@ for name, n in {"alone": 1, "two": 2, "killed": 2}.items():
     if name == "killed":
         kill_later(b"ray::RayTrainWorker", home / name / "checkpoints" / "step_000004")
     train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), f"out={name}", f"n_workers={n}"]))
+train(load(Train, "configs/train/painter.yaml", [*sys.argv[3].split(), "out=two", "n_workers=2"]))
 """
 
 ELASTIC = """
@@ -137,6 +138,7 @@ def trained(repository: Path, one_worker: Path, tmp_path_factory: pytest.TempPat
     home = tmp_path_factory.mktemp("trained")
     output = run_script(TRAIN, repository, home, 2, [f"data={one_worker / 'pairs'}", *SHORT], kill=True)
     assert "killed one worker" in output
+    assert "two/final is there already, nothing to do" in output
     return home
 
 
@@ -226,7 +228,6 @@ def test_every_step_runs_as_a_job(run: Callable[..., str], one_worker: Path, tmp
     for folder in ("boxes", "pairs"):
         (tmp_path / folder).symlink_to(one_worker / folder)
     assert "train: 4/4 steps" in run("train", tmp_path)
-    assert "nothing to do" in run("train", tmp_path)
     assert "amplitude filter" in run("evaluate", tmp_path)
     one_of_ours = next((one_worker / "boxes").glob("box_*/snap_*.hdf5"))
     run("paint", tmp_path, f"serve.port={free_port()}", f"snapshot={one_of_ours}")

@@ -11,11 +11,11 @@ import torch
 from configs import EvaluateLenses
 from configs.lens_evaluation import MACHINE
 from learn.data import Batch
-from learn.lenses.einstein import radii_of
 from learn.lenses.ensemble import Ensemble, refuse_other_images
 from learn.lenses.gallery import given
 from learn.lenses.inverter import Effort, Inversion, Inverter, in_frames
 from learn.lenses.known import Known
+from learn.lenses.latent import radii_of
 from learn.lenses.likelihood import FRAME, Forward
 from learn.lenses.scores import Answer
 from learn.sources import open_source

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from learn.data import Batch
-from learn.lenses.einstein import radii_of
 from learn.lenses.inverter import Inversion
 from learn.lenses.known import Known
-from learn.lenses.latent import NAMES
+from learn.lenses.latent import NAMES, radii_of
 from learn.lenses.scores import BRIGHT
 from learn.scores.bootstrap import N_DRAWS
 from learn.scores.coverage import NOMINAL, coverage, ranks

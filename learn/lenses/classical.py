@@ -24,9 +24,8 @@ from lenstronomy.LightModel.light_model import LightModel
 from lenstronomy.Workflow.fitting_sequence import FittingSequence
 from numpy.typing import NDArray
 
-from learn.lenses.einstein import radii_of
 from learn.lenses.inverter import Floats, arcsec
-from learn.lenses.latent import NAMES, Lens
+from learn.lenses.latent import NAMES, Lens, radii_of
 from learn.lenses.likelihood import FRAME
 from learn.lenses.scores import Answer
 

@@ -9,11 +9,11 @@ from typing import Self
 
 import numpy as np
 
-from learn.lenses.inverter import AS_TRAINED, Effort, Floats, Inversion, Inverter
+from learn.lenses.inverter import Answering, Effort, Exposures, Inversion, Inverter
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Answering):
     """At least one, all for the same images and sources."""
 
     members: tuple[Inverter, ...]
@@ -26,19 +26,9 @@ class Ensemble:
             refuse_other_images(one, members[0], folder)
         return cls(members)
 
-    def __call__(
-        self,
-        images: Floats,
-        noise: Floats,
-        psf: Floats,
-        pixel_size: Floats,
-        effort: Effort = AS_TRAINED,
-        *,
-        seed: int = 0,
-    ) -> Inversion:
+    def answer(self, given: Exposures, effort: Effort, seed: int) -> Inversion:
         """As of one: a source's variance is that within the members and that between them; models are their mean."""
-        given = (images, noise, psf, pixel_size, effort)
-        return pooled([one(*given, seed=seed + i) for i, one in enumerate(self.members)])
+        return pooled([one.answer(given, effort, seed + i) for i, one in enumerate(self.members)])
 
 
 def refuse_other_images(one: Inverter, first: Inverter, folder: Path | str) -> None:

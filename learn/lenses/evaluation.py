@@ -22,12 +22,12 @@ from learn.lenses.baselines import baselines
 from learn.lenses.bench import Bench, answer, opened, timed
 from learn.lenses.calibration import Places
 from learn.lenses.classical import Classical, Grid
-from learn.lenses.einstein import radii_of
 from learn.lenses.figures import pictures
 from learn.lenses.findings import MADE_TO_FIT, NETWORK, Findings, Numbers, Radii
 from learn.lenses.gallery import given, shown
 from learn.lenses.goals import PREDECESSOR, PREDECESSOR_NOTE, outcomes
 from learn.lenses.known import Known, known
+from learn.lenses.latent import radii_of
 from learn.lenses.rows import ALL, FITTED, row
 from learn.lenses.scores import Answer, scored
 

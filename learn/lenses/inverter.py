@@ -6,9 +6,10 @@ of files or of HTTP.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -68,10 +69,17 @@ class Inversion:
     chi2: Floats
 
 
-class Inverter(Model):
-    """The inference machine of a checkpoint."""
+class Exposures(NamedTuple):
+    """Images and noise (B, n, n), infinite where masked; kernels (B, k, k), k odd; pixel sizes (B,) [arcsec]."""
 
-    of: ClassVar[type[Frozen]] = Rim
+    images: Floats
+    noise: Floats
+    psf: Floats
+    pixel_size: Floats
+
+
+class Answering(ABC):
+    """What inverts images: one machine, or several."""
 
     def __call__(
         self,
@@ -83,11 +91,22 @@ class Inverter(Model):
         *,
         seed: int = 0,
     ) -> Inversion:
-        """Images and noise (B, n, n), infinite where masked; kernels (B, k, k), k odd; pixel sizes (B,) [arcsec].
+        """Of `Exposures`; ValueError says what is wrong with them."""
+        return self.answer(Exposures(images, noise, psf, pixel_size), effort, seed)
 
-        ValueError says what is wrong with them.
-        """
-        seen, sizes = self._seen(images, noise, psf), checked_sizes(pixel_size, len(images))
+    @abstractmethod
+    def answer(self, given: Exposures, effort: Effort, seed: int) -> Inversion:
+        """What a call answers."""
+
+
+class Inverter(Answering, Model):
+    """The inference machine of a checkpoint."""
+
+    of: ClassVar[type[Frozen]] = Rim
+
+    def answer(self, given: Exposures, effort: Effort, seed: int) -> Inversion:
+        """What the network finds, refined and with the draws that `effort` asks for."""
+        seen, sizes = self._seen(given), checked_sizes(given.pixel_size, len(given.images))
         check_seeds(seed, 1)
         with torch.no_grad():
             *_, start = self._machine.estimates(self._nets, seen, effort.n_iterations or self.n_iterations)
@@ -99,7 +118,8 @@ class Inverter(Model):
         self, images: Floats, noise: Floats, psf: Floats, pixel_size: Floats, numbers: Sequence[int]
     ) -> dict[int, Inversion]:
         """What a call would answer after each of these numbers of steps, in one run, without draws."""
-        seen, sizes = self._seen(images, noise, psf), checked_sizes(pixel_size, len(images))
+        given = Exposures(images, noise, psf, pixel_size)
+        seen, sizes = self._seen(given), checked_sizes(pixel_size, len(images))
         with torch.no_grad():
             steps = enumerate(self._machine.estimates(self._nets, seen, max(numbers)), start=1)
             return {n: self._told(seen, one, [], sizes) for n, one in steps if n in numbers}
@@ -146,16 +166,16 @@ class Inverter(Model):
         assert isinstance(self._method, Machine)
         return self._method
 
-    def _seen(self, images: Floats, noise: Floats, psf: Floats) -> Observation:
+    def _seen(self, given: Exposures) -> Observation:
         side = self.n_pixels
-        images, noise = (np.ascontiguousarray(x, np.float32) for x in (images, noise))
+        images, noise = (np.ascontiguousarray(x, np.float32) for x in (given.images, given.noise))
         if images.ndim != 3 or images.shape[1:] != (side, side) or not len(images):
             raise ValueError(f"images: shape (B, {side}, {side}), got {images.shape}")
         if noise.shape != images.shape or not (noise > 0).all():
             raise ValueError(f"noise: numbers above 0 of shape {images.shape}, got others of shape {noise.shape}")
         if not np.isfinite(images[np.isfinite(noise)]).all():
             raise ValueError("images: finite numbers where the noise is finite, got others")
-        return Observation.of(torch.from_numpy(images), torch.from_numpy(noise), self._kernels(psf, len(images)))
+        return Observation.of(torch.from_numpy(images), torch.from_numpy(noise), self._kernels(given.psf, len(images)))
 
     def _kernels(self, psf: Floats, n: int) -> Tensor:
         kernels = np.ascontiguousarray(psf, np.float32)

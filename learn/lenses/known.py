@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from learn.data import Batch
-from learn.lenses.einstein import einstein_radii
 from learn.lenses.inverter import Floats, arcsec
 from learn.lenses.latent import NAMES, Lens, brightness, latent_of
 from learn.lenses.likelihood import FRAME, Forward, Observation
 from learn.methods.rim import observed
 from learn.sources.lenses import LensSource
+from sim.lensing.einstein import einstein_radius_near
 from sim.lensing.profiles import Deflector, Vector
 from sim.lensing.scene import Columns, mass, scene
 
@@ -99,11 +99,11 @@ def known(source: LensSource, indices: Sequence[int], batch: Batch, psf_side: in
     lens = Lens.of(batch.params)
     bends = Framed(there.mass, half.float()[:, None, None])
     operator = KnownLens(config.n_pixels, source.config.field, source.config.supersampling, bends)
-    radii = einstein_radii(mass(columns, config), columns.flat("x"), columns.flat("y"), half)
+    radii = einstein_radius_near(mass(columns, config), (columns("x"), columns("y")), half[:, None, None])
     return Known(
         pixel_size=columns.flat("pixel_size").float().numpy(),
         lens=arcsec(lens, half.float().numpy()),
-        einstein_radius=radii.float().numpy(),
+        einstein_radius=radii[:, 0].float().numpy(),
         image=there.camera.image(there.mass, there.source).numpy(),
         noise=lens.values[:, NAMES.index("noise")].exp().numpy(),
         adjoint=back_projected(operator, lens, observed(batch.inputs, psf_side), batch.targets.shape[-1]),

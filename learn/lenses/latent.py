@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from sim.lensing.einstein import einstein_radius_near, mean_convergence
 from sim.lensing.ellipse import FAINT
 from sim.lensing.profiles import NFW, SIE, Mass, Shear, Sum
 
@@ -27,6 +30,7 @@ SHARPNESS = 5.0
 ROUND = 0.95  # largest |e|: an axis ratio of .026
 MOST_SHEAR = 0.9
 NO_HALO = 1e-3  # kappa_s that nothing tells from 0
+LEAST = 0.1  # of the theta_e of a lens, what is left of it where its halo alone would do
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,25 @@ class Lens:
         """Ellipsoid, external shear and halo, each parameter (B, 1, 1)."""
         theta_e, e1, e2, x, y, gamma1, gamma2, kappa_s, r_s = self.values[:, : len(LENS), None, None].unbind(1)
         return SIE(theta_e, e1, e2, x, y), Shear(gamma1, gamma2), NFW(kappa_s, r_s, x, y)
+
+    def einstein_radius(self) -> Tensor:
+        """(B,), of all that bends light: within it the mean convergence is 1."""
+        ellipsoid, _, _ = self.parts()
+        return einstein_radius_near(self.mass(), (ellipsoid.x, ellipsoid.y), ellipsoid.theta_e)[:, 0]
+
+    def of_radius(self, radius: Tensor) -> Lens:
+        """With the theta_e that makes this (B,) its Einstein radius."""
+        ellipsoid, _, halo = self.parts()
+        circle = (ellipsoid.x, ellipsoid.y), radius[:, None, None]
+        share, rest = (mean_convergence(mass, *circle)[:, 0] for mass in (ellipsoid, halo))
+        factor = ((1 - rest) / share).clamp(min=LEAST)
+        return Lens(torch.cat((self.values[:, :1] * factor, self.values[:, 1:]), dim=1))
+
+
+def radii_of(lenses: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Einstein radii (...) of lenses (..., 11), in their unit."""
+    values = torch.from_numpy(np.ascontiguousarray(lenses).reshape(-1, len(NAMES))).double()
+    return Lens(values).einstein_radius().float().numpy().reshape(lenses.shape[:-1])
 
 
 def bounded(vectors: Tensor, limit: float) -> Tensor:

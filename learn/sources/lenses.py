@@ -17,9 +17,9 @@ from torch import Tensor
 from configs import Lenses, LensSystems, load
 from learn.data import About, Batch, Split
 from learn.lenses import masks
-from learn.lenses.einstein import einstein_radii, of_radius
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
+from sim.lensing.einstein import einstein_radius_near
 from sim.lensing.ellipse import ellipticity
 from sim.lensing.observations import TOGETHER, exposed, source_images
 from sim.lensing.profiles import Deflector
@@ -161,8 +161,8 @@ def sought(mass: Deflector, truths: Truths, config: Lenses, noise: Tensor) -> Le
     """What a machine is to answer, in frames: the power law's numbers, but the Einstein radius of all of `mass`."""
     half = torch.as_tensor(truths["pixel_size"] * config.n_pixels / FRAME, dtype=torch.float32)
     lens = Lens(torch.cat((power_law(truths, half), noise[:, None]), dim=1))
-    where = (torch.as_tensor(truths[name], dtype=torch.float32) for name in ("x", "y", "theta_e"))
-    return of_radius(lens, einstein_radii(mass, *where) / half)
+    x, y, theta_e = (Columns(truths, torch.float32, "cpu")(name) for name in ("x", "y", "theta_e"))
+    return lens.of_radius(einstein_radius_near(mass, (x, y), theta_e)[:, 0] / half)
 
 
 def power_law(truths: Truths, half: Tensor) -> Tensor:

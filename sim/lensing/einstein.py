@@ -1,6 +1,7 @@
 """Einstein radii by two definitions, and the mean convergence within circles that one of them is made of.
 
-Batched: centres (B, 1), radii (B or 1, R) [arcsec]. A lens that is not strong has nan.
+Batched: centres (B, 1), radii (B or 1, R) [arcsec]; or, of masses beside images, (B, 1, 1) and (B, 1, R). A lens that
+is not strong has nan.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import torch
 from torch import Tensor
 
 from sim.lensing.distortion import distortion
-from sim.lensing.profiles import Mass, Vector, along
+from sim.lensing.profiles import Deflector, Mass, Vector, along
 from sim.lensing.roots import first_rise, last_rise, root
 
 N_ANGLES = 64  # of a circle: means over ellipses with an axis ratio of .3 are right to 1e-8
 N_RAYS = 128  # to a critical curve, on which a satellite leaves a narrow bulge
 REACH = 4.0  # a tangential critical curve is looked for within as many Einstein radii, and outside of 1 / 4 of one
 N_RADII = 13  # where it is looked for
+SPAN = (1e-2, 30.0)  # of the radii that are looked at around a unit
 
 
 def angles(like: Tensor, n: int = N_ANGLES) -> Tensor:
@@ -26,18 +28,20 @@ def angles(like: Tensor, n: int = N_ANGLES) -> Tensor:
 
 
 def on_circles(center: Vector, radii: Tensor, n: int = N_ANGLES) -> tuple[Vector, Vector]:
-    """Points (B, R n) on circles, and the unit vectors that point to them."""
-    angle, flat = angles(radii, n), (len(radii), -1)
-    cos, sin = torch.cos(angle).repeat(radii.shape[-1])[None], torch.sin(angle).repeat(radii.shape[-1])[None]
-    length = radii[..., None].expand(*radii.shape, n).reshape(flat)
+    """Points (..., R n) on circles, and the unit vectors (R n,) that point to them."""
+    angle, length = angles(radii, n).repeat(radii.shape[-1]), radii.repeat_interleave(n, dim=-1)
+    cos, sin = torch.cos(angle), torch.sin(angle)
     return (center[0] + length * cos, center[1] + length * sin), (cos, sin)
 
 
-def mean_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
-    """Within circles, (B, R): by Gauss's theorem, the mean of the radial deflection on the circle over its radius."""
+def mean_convergence(mass: Deflector, center: Vector, radii: Tensor) -> Tensor:
+    """Within circles, (..., R): by Gauss's theorem, the mean of the radial deflection on the circle over its radius.
+
+    External shear has no part in it. Of several planes it is that of their deflections together.
+    """
     points, outward = on_circles(center, radii)
     inward = along(mass.deflection(*points), *outward)
-    return inward.reshape(len(inward), -1, N_ANGLES).mean(-1) / radii
+    return inward.reshape(*inward.shape[:-1], -1, N_ANGLES).mean(-1) / radii
 
 
 def ring_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
@@ -47,15 +51,24 @@ def ring_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
     return kappa.reshape(len(kappa), -1, N_ANGLES).mean(-1)
 
 
-def einstein_radius(mass: Mass, center: Vector, radii: Tensor, mean: Tensor) -> Tensor:
-    """(B,): of the largest circle in which the mean convergence falls to 1.
+def einstein_radius(mass: Deflector, center: Vector, radii: Tensor, mean: Tensor) -> Tensor:
+    """(...,): of the largest circle in which the mean convergence falls to 1.
 
-    It is looked for between two of the rising `radii` (1, R), within which the mean is `mean` (B, R).
+    It is looked for between two of the rising `radii` (..., R), within which the mean is `mean` (..., R).
     """
     at = last_rise(1 - mean)
-    ends = radii[0, at.clamp(min=0)][:, None], radii[0, at.clamp(min=0) + 1][:, None]
-    found = root(lambda r: 1 - mean_convergence(mass, center, r), *ends)[:, 0]
+    ends = (radii.expand_as(mean).gather(-1, at.clamp(min=0)[..., None] + i) for i in (0, 1))
+    found = root(lambda r: 1 - mean_convergence(mass, center, r), *ends)[..., 0]
     return torch.where(at >= 0, found, torch.nan)
+
+
+def einstein_radius_near(mass: Deflector, center: Vector, unit: Tensor) -> Tensor:
+    """(...,): as `einstein_radius`, of radii around `unit` (..., 1); the least or the largest of them without one."""
+    low, high = (math.log10(end) for end in SPAN)
+    radii = unit * torch.logspace(low, high, N_RADII, dtype=unit.dtype)
+    mean = mean_convergence(mass, center, radii)
+    found = einstein_radius(mass, center, radii, mean)
+    return torch.where(found.isnan(), torch.where(mean[..., -1] > 1, radii[..., -1], radii[..., 0]), found)
 
 
 def critical_radii(mass: Mass, center: Vector, theta_e: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Where the images of points behind lenses are: triangles of the image plane whose source plane has the point inside.
 
-(Schneider, Ehlers & Falco 1992, sec. 5.5.) Triangles near an image are parted once more. Two images in one of the
-parts are missed, and the central image of a singular lens, which has no light, is left out. Knows nothing of galaxies.
+(Schneider, Ehlers & Falco 1992, sec. 5.5.) Cells near an image are parted once more. Two images in one of the parts are
+missed; places are right to a part, and `sim.lensing.images` goes on from there. Knows nothing of galaxies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sim.lensing.profiles import Vector
 
-N_CELLS = 80  # along a side of the window
+N_CELLS = 80  # along a side of the window, unless told
 N_PARTS = 8  # along a side of a cell
 DIMMEST = 0.01  # magnification of an image that counts; a singular centre looks like one of .005 at most
 
@@ -36,17 +36,22 @@ class Points(NamedTuple):
         return np.bincount(self.system, minlength=n_systems)
 
 
-def image_positions(lens: Lens, center: Vector, half: Tensor, point: Vector) -> Points:
-    """Of `point`, in a window of half its side `half` around `center`; all (B,) [arcsec], float64."""
-    cells = window(center, half, N_CELLS)
+def image_positions(
+    lens: Lens, center: Vector, half: Tensor, point: Vector, *, n_cells: int = N_CELLS, dimmest: float = DIMMEST
+) -> Points:
+    """Of `point`, in a window of half its side `half` around `center`; all (B,) [arcsec], float64.
+
+    The central image of a singular lens, which has no light, is left out, unless `dimmest` is 0.
+    """
+    cells = window(center, half, n_cells)
     every = torch.arange(len(half))
     system, row, column = torch.nonzero(may_contain(*source_plane(lens, every, cells, point)), as_tuple=True)
-    side = 2 * half / N_CELLS
+    side = 2 * half / n_cells
     corner = tuple(at[system] - half[system] + side[system] * n for at, n in zip(center, (column, row), strict=True))
     middle = (corner[0] + side[system] / 2, corner[1] + side[system] / 2)
     parts = window(middle, side[system] / 2, N_PARTS)
     beta = source_plane(lens, system, parts, (point[0][system], point[1][system]))
-    found = [hits(parts, beta, flip) for flip in (False, True)]
+    found = [hits(parts, beta, flip, dimmest) for flip in (False, True)]
     which, x, y = (torch.cat(one) for one in zip(*found, strict=True))
     return Points(system[which].numpy(), x.numpy(), y.numpy())
 
@@ -81,14 +86,14 @@ def corners(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return values[:, :-1, :-1], values[:, :-1, 1:], values[:, 1:, :-1], values[:, 1:, 1:]
 
 
-def hits(angles: Vector, beta: Vector, flip: bool) -> tuple[Tensor, Tensor, Tensor]:
+def hits(angles: Vector, beta: Vector, flip: bool, dimmest: float) -> tuple[Tensor, Tensor, Tensor]:
     """Which windows have an image in the lower triangles of their cells, or (`flip`) the upper; and its x and y."""
     corner = (3, 2, 1) if flip else (0, 1, 2)
     (ax, bx, cx), (ay, by, cy) = ([corners(part)[i] for i in corner] for part in beta)
     turns = ax * by - ay * bx, bx * cy - by * cx, cx * ay - cy * ax
     inside = ((turns[0] > 0) == (turns[1] > 0)) & ((turns[1] > 0) == (turns[2] > 0))
     step = angles[0][:, 0, 1] - angles[0][:, 0, 0]
-    bright = step.square()[:, None, None] > DIMMEST * (turns[0] + turns[1] + turns[2]).abs()
+    bright = step.square()[:, None, None] > dimmest * (turns[0] + turns[1] + turns[2]).abs()
     which, row, column = torch.nonzero(inside & bright, as_tuple=True)
     middle = [torch.stack([corners(part)[i] for i in corner]).mean(0)[which, row, column] for part in angles]
     return which, middle[0], middle[1]

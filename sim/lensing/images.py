@@ -1,7 +1,6 @@
-"""Images of a point behind a lens: the lens equation solved by triangles of the image plane, then by Newton's steps.
+"""Images of a point behind a lens: where triangles of the image plane say that they are, then Newton's steps.
 
-Triangles are halved until the lens maps each almost linearly, which is away from critical curves and from singular
-centres; those whose image holds the source have one image each (Keeton 2001, astro-ph/0102340). Angles are in arcsec.
+Angles are in arcsec.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sim.lensing.distortion import Distortion, distortion
+from sim.lensing.distortion import distortion
+from sim.lensing.image_positions import image_positions
 from sim.lensing.profiles import Mass, Vector
 
 Kind = Literal["minimum", "saddle", "maximum"]
 
-N_CELLS = 40  # along a side of the first mesh
-N_LEVELS = 5  # of halving
-LINEAR = 3.0  # the largest ratio of the magnifications at the corners of a triangle that is not halved
+N_CELLS = 160  # along a side of the square: two images in an eighth of one are missed
+OFF = 1e-6  # of half that side: no corner is on a centre
 N_STEPS = 30  # of Newton
 STILL = 1e-13  # [arcsec] of a step that moves nothing
 EXACT = 1e-9  # [arcsec] of the source plane, of an image that is one
@@ -43,9 +42,7 @@ class Images:
 
 def solve(mass: Mass, source: tuple[float, float], half: float) -> Images:
     """Of a point at `source` behind one mass, within the square of half the side `half` around the origin."""
-    corners = _triangles(mass, half)
-    starts = _holding(mass, corners, source)
-    x, y, is_one = polished(mass, (starts[None, :, 0], starts[None, :, 1]), source)
+    x, y, is_one = polished(mass, _starts(mass, source, half), source)
     here = distortion(mass, x, y)
     kept = is_one[0] & (here.inverse_magnification[0].abs() < 1 / FAINTEST)
     kept &= torch.maximum(x[0].abs(), y[0].abs()) <= half
@@ -79,46 +76,13 @@ def _missed(mass: Mass, x: Tensor, y: Tensor, source: tuple[float, float] | Vect
     return source[0] - x + alpha_x, source[1] - y + alpha_y
 
 
-def _triangles(mass: Mass, half: float) -> Tensor:
-    """(n, 3, 2): the corners of triangles that fill the square and that the lens maps almost linearly."""
-    side = torch.linspace(-half, half, N_CELLS + 1, dtype=torch.float64) + 1e-6 * half  # no corner on a centre
-    y, x = torch.meshgrid(side, side, indexing="ij")
-    grid = torch.stack((x, y), dim=-1)
-    a, b, c, d = (grid[i : N_CELLS + i, j : N_CELLS + j].reshape(-1, 2) for i in (0, 1) for j in (0, 1))
-    todo, done = torch.cat((torch.stack((a, b, d), 1), torch.stack((a, c, d), 1))), []
-    for _ in range(N_LEVELS):
-        is_done = _is_linear(distortion(mass, todo[None, ..., 0].flatten(1), todo[None, ..., 1].flatten(1)))
-        done.append(todo[is_done])
-        todo = _quartered(todo[~is_done])
-    return torch.cat((*done, todo))
-
-
-def _is_linear(here: Distortion) -> Tensor:
-    det = here.inverse_magnification.reshape(-1, 3)
-    one_sign = (det > 0).all(1) | (det < 0).all(1)
-    return one_sign & (det.abs().amax(1) < LINEAR * det.abs().amin(1))
-
-
-def _quartered(triangles: Tensor) -> Tensor:
-    """Each into four."""
-    a, b, c = triangles.unbind(1)
-    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    parts = (torch.stack(one, 1) for one in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)))
-    return torch.cat(tuple(parts))
-
-
-def _holding(mass: Mass, corners: Tensor, source: tuple[float, float]) -> Tensor:
-    """(m, 2): where in its triangle each image is, as if the lens mapped the triangle linearly."""
-    x, y = corners[None, ..., 0].flatten(1), corners[None, ..., 1].flatten(1)
-    missed = torch.stack(_missed(mass, x, y, source), dim=-1).reshape(-1, 3, 2)
-    opposite = torch.stack([_cross(missed[:, (i + 1) % 3], missed[:, (i + 2) % 3]) for i in range(3)], dim=1)
-    weights = opposite / opposite.sum(1, keepdim=True)
-    holds = (weights >= -1e-9).all(1)
-    return (weights[holds, :, None] * corners[holds]).sum(1)
-
-
-def _cross(one: Tensor, other: Tensor) -> Tensor:
-    return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+def _starts(mass: Mass, source: tuple[float, float], half: float) -> Vector:
+    """(1, m): the triangles that have an image, and those with a singular centre."""
+    side, off, *point = (torch.tensor([value], dtype=torch.float64) for value in (half, OFF * half, *source))
+    found = image_positions(
+        lambda _: mass.deflection, (off, off), side, (point[0], point[1]), n_cells=N_CELLS, dimmest=0
+    )
+    return torch.as_tensor(found.x)[None], torch.as_tensor(found.y)[None]
 
 
 def _apart(x: Tensor, y: Tensor) -> Vector:

@@ -9,14 +9,16 @@ from torch import Tensor
 
 N_STEPS = 40  # at most: each halves the interval at least, and a smooth function needs 4 or 5
 ENOUGH = 1e-13  # of a value that is as good as 0
+N_ROUNDINGS = 8  # as good as 0, where numbers are not as long
 
 
 def root(function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
     """Where `function`, element by element, is 0; nan where its values at both ends have one sign."""
     at_low, at_high = function(low), function(high)
+    enough = max(ENOUGH, N_ROUNDINGS * torch.finfo(low.dtype).eps)
     is_crossed = at_low * at_high <= 0
     for _ in range(N_STEPS):
-        if (torch.minimum(at_low.abs(), at_high.abs())[is_crossed] < ENOUGH).all():
+        if (torch.minimum(at_low.abs(), at_high.abs())[is_crossed] < enough).all():
             break
         middle = (low + high) / 2
         at_middle = function(middle)

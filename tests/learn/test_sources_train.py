@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from camels_like import PARAMETERS
+from commands import exit_code
 from multifield_like import stem, write_set
 
 from configs import HaloCutouts, MapData, Multifield, Optimizer, Regression, Train, UNet, VdmBind
+from learn.__main__ import main
 from learn.predict import Predictor
 from learn.sources import open_source
 from learn.train import fit
@@ -74,13 +74,12 @@ TRAIN = "data: {{kind: multifield, folder: {0}/set, suite: IllustrisTNG, set_nam
     ],
 )
 def test_what_a_user_got_wrong_is_one_line_and_exit_code_2(
-    tmp_path: Path, repository: Path, more: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: str, words: str
 ) -> None:
     path = write_set(tmp_path / "set") / f"{stem('Mgas')}.npy"
     np.save(path, np.load(path)[:-1])
     file = tmp_path / "train.yaml"
     file.write_text(TRAIN.format(tmp_path, more) + f"out: {tmp_path}/run\nn_steps: 1\nbatch_size: 1\n")
-    command = [sys.executable, "-m", "learn", "train", str(file)]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=100, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert words in done.stderr
+    assert exit_code(monkeypatch, main, "train", file) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line

@@ -324,6 +324,7 @@ def test_no_bucket_is_said_before_anything_runs(s3_options: str) -> None:
 @pytest.mark.slow
 def test_no_network_is_one_line_after_a_bounded_number_of_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("learn.storage.PAUSE_S", 0.0)
+    monkeypatch.setattr("learn.storage.N_ATTEMPTS", 2)  # of 6 s each, that the client tries on its own
     address = f"endpoint_override=127.0.0.1:{free_port()}&scheme=http&region=us-east-1"
     with pytest.raises(RuntimeError, match=r"^storage s3://models/run: expected an answer, got: ") as caught:
         Storage.of(f"s3://me:{SECRET}@models/run?{address}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +9,13 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
+from commands import exit_code
 from toy_fields import fields, write_boxes
 
 from configs import Generate, Optimizer, Train, UNet
 from learn import generate as local
 from learn.train import fit
-from ray_jobs.generate import generate
+from ray_jobs.generate import generate, main
 
 pytestmark = pytest.mark.ray
 
@@ -61,18 +60,16 @@ def test_samples_are_the_same_on_any_number_of_workers(
     assert "nothing to do" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_the_command_line_says_what_is_wrong_in_one_line(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_command_line_says_what_is_wrong_in_one_line(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "generate.yaml"
     path.write_text(f"checkpoint: {checkpoint}\nout: {tmp_path / 'out'}\nn_samples: 3\n")
     for arguments, words in (
-        ([str(path), "parameters={h: 0.7}"], "parameters: any of omega_m, sigma8; got h"),
-        ([str(path), "--num-samples", "0"], "n_samples: expected greater than or equal to 1"),
-        ([str(path), "checkpoint=absent"], "absent: expected a checkpoint"),
-        ([str(tmp_path / "absent.yaml")], "expected a YAML configuration"),
+        ([path, "parameters={h: 0.7}"], "parameters: any of omega_m, sigma8; got h"),
+        ([path, "--num-samples", "0"], "n_samples: expected greater than or equal to 1"),
+        ([path, "checkpoint=absent"], "absent: expected a checkpoint"),
+        ([tmp_path / "absent.yaml"], "expected a YAML configuration"),
     ):
-        command = [sys.executable, "-m", "ray_jobs.generate", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr
+        assert exit_code(monkeypatch, main, *arguments) == 2
+        assert words in capsys.readouterr().err

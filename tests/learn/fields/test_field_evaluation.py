@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import exit_code
 from toy_fields import fields
 
 from configs import Evaluate, EvaluateFields, Train, load_one_of
+from learn.__main__ import main
 from learn.evaluate import of_checkpoint
 from learn.fields.evaluation import evaluate
 from learn.fields.figures import TITLES
@@ -79,19 +79,17 @@ def test_the_folder_of_a_generator_stands_for_its_judgement(judged: EvaluateFiel
     assert (found.checkpoint, found.data, found.n_draws) == (judged.checkpoint, judged.data, 3)
 
 
-@pytest.mark.slow
-def test_the_command_takes_painters_and_fields_by_kind(judged: EvaluateFields, tmp_path: Path) -> None:
+def test_the_command_takes_painters_and_fields_by_kind(
+    judged: EvaluateFields, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "evaluate.yaml"
     path.write_text(judged.model_dump_json())  # JSON is YAML
-    command = [sys.executable, "-m", "learn", "evaluate", str(path), "evaluations=[3]", "n_traded=1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["rows"][0]["method"] == "samples"
+    command = ["evaluate", path, "evaluations=[3]", "n_traded=1"]
+    assert exit_code(monkeypatch, main, *command) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["rows"][0]["method"] == "samples"
     for change, words in (
         ("kind=boxes", "expected one of painter, fields"),
         ("n_draws=0", "n_draws: expected greater"),
     ):
-        failed = subprocess.run([*command, change], capture_output=True, text=True, timeout=120, check=False)
-        assert failed.returncode == 2
-        assert words in failed.stderr
-        assert "Traceback" not in failed.stderr
+        assert exit_code(monkeypatch, main, *command, change) == 2
+        assert words in capsys.readouterr().err

@@ -12,9 +12,8 @@ from toy_lenses import FIELD, K, M, N, toy_lenses
 
 from configs.lens_evaluation import ADJOINT, BLANK, OBSERVED, TRUTH
 from learn.lenses.baselines import baselines, seen_in
-from learn.lenses.einstein import radii_of
 from learn.lenses.known import Framed, KnownLens, back_projected, known
-from learn.lenses.latent import Lens
+from learn.lenses.latent import Lens, radii_of
 from learn.lenses.likelihood import Forward
 from learn.lenses.scores import scored
 from learn.methods.rim import observed

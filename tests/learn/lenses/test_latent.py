@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from learn.lenses.latent import NAMES, ROUND, Lens, brightness, latent_of
+from learn.lenses.latent import NAMES, ROUND, Lens, brightness, latent_of, radii_of
 
 
 def lenses(n: int = 200) -> Lens:
@@ -53,3 +53,22 @@ def test_a_step_of_a_scale_is_a_factor(name: str) -> None:
     steps = (Lens(moved).latent() - truth.latent())[:, i]
     assert steps.min() > 0.09
     assert steps.max() < 0.0954
+
+
+def test_numbers_of_lenses_have_one_each() -> None:
+    lens = torch.tensor([[0.7, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+    draws = torch.cat((lens, 2 * lens)).view(2, 1, 11).expand(2, 3, 11)
+    assert radii_of(draws.numpy()).tolist() == [[pytest.approx(0.7)] * 3, [pytest.approx(1.4)] * 3]
+    assert torch.isfinite(Lens(lens).values).all()
+
+
+def test_a_lens_takes_the_radius_it_is_given() -> None:
+    lens = Lens(torch.tensor([[0.7, 0.3, -0.1, 0.05, 0.1, 0.1, 0.0, 0.04, 2.0, 0.0, 0.0]]))
+    taken = lens.of_radius(torch.tensor([0.9]))
+    assert radii_of(taken.values.numpy()) == pytest.approx(0.9, rel=1e-5)
+    torch.testing.assert_close(taken.values[:, 1:], lens.values[:, 1:], rtol=0, atol=0)
+
+
+def test_a_lens_that_its_halo_makes_alone_keeps_a_tenth() -> None:
+    lens = Lens(torch.tensor([[0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0]]))
+    assert lens.of_radius(torch.tensor([0.5])).values[0, 0] == pytest.approx(0.07)

@@ -12,10 +12,13 @@ from lenstronomy.LensModel.lens_model import LensModel as Oracle
 from lenstronomy.LensModel.lens_model_extensions import LensModelExtensions
 from scipy.integrate import quad
 from scipy.special import ellipk
+from torch import Tensor
 
 from configs.lens_model import LensModel
 from sim.lensing.critical import critical_curves
+from sim.lensing.einstein import SPAN, einstein_radius_near
 from sim.lensing.posterior import Draws, best
+from sim.lensing.profiles import NFW, SIE, SIS, Mass, Shear, Sum
 from sim.lensing.rings import Rings, multipole, rings
 
 RADII = torch.logspace(-2, 1, 41, dtype=torch.float64)
@@ -123,3 +126,67 @@ def test_a_caustic_is_where_the_magnification_of_a_source_diverges_and_a_core_ha
     far, scale = np.hypot(*cut.caustic.T), 1.2 * math.sqrt(0.7 / 0.51)
     assert far.max() == pytest.approx(scale * math.acosh(1 / 0.7), rel=1e-3)
     assert far.min() == pytest.approx(scale * math.acos(0.7), rel=1e-3)
+
+
+def at(*values: float) -> Tensor:
+    """Beside images."""
+    return torch.tensor(values, dtype=torch.float64)[:, None, None]
+
+
+CENTRE = (at(0.1, -0.05), at(0.02, 0.0))
+
+
+def two(q: float) -> Mass:
+    """Ellipsoids."""
+    e = (1 - q) / (1 + q)
+    return SIE(at(0.8, 1.4), at(0.6 * e, 0), at(0.8 * e, -e), *CENTRE)
+
+
+def near(mass: Mass) -> Tensor:
+    return einstein_radius_near(mass, CENTRE, at(1.0, 1.0))[:, 0]
+
+
+def within(mass: Mass, radius: Tensor, n: int = 120) -> Tensor:
+    """The mean of the convergence over circles, by midpoints in radius and angle."""
+    share = (torch.arange(n, dtype=torch.float64)[:, None] + 0.5) / n
+    angle = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
+    r = radius[:, None, None] * share
+    x, y = CENTRE
+    return (2 * share * mass.convergence(x + r * torch.cos(angle), y + r * torch.sin(angle))).mean((1, 2))
+
+
+@pytest.mark.parametrize("q", [0.4, 1.0])
+def test_the_mean_convergence_within_is_one(q: float) -> None:
+    halo = NFW(at(0.1, 0.2), at(2.0, 5.0), *CENTRE)
+    lens = Sum((two(q), halo, Shear(at(0.05, 0.1), at(0.0, -0.1))))
+    torch.testing.assert_close(within(lens, near(lens)), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-3)
+
+
+def test_of_a_sphere_it_is_the_parameter_and_shear_has_no_part() -> None:
+    expected = torch.tensor([0.8, 1.4], dtype=torch.float64)
+    torch.testing.assert_close(near(two(1.0)), expected, rtol=1e-6, atol=0)
+    sheared = Sum((two(1.0), Shear(at(0.2, 0.1), at(-0.1, 0.3))))
+    torch.testing.assert_close(near(sheared), expected, rtol=1e-6, atol=0)
+
+
+def test_what_is_within_counts_whole_and_what_is_beyond_by_its_halo() -> None:
+    """A sphere of theta_s at a distance d has a convergence of theta_s / 2 d here."""
+    sphere = two(1.0)
+
+    def beside(x: float) -> Tensor:
+        return near(Sum((sphere, SIS(*(one[..., None] for one in (at(0.05, 0.05), at(x, x), at(0.0, 0.0)))))))
+
+    expected = near(sphere) / (1 - 0.05 / 2 / 10)
+    torch.testing.assert_close(beside(10.0), expected, rtol=1e-4, atol=0)
+    assert (beside(0.2) > near(sphere) + 0.04).all()
+
+
+def test_without_one_it_is_the_end_of_what_was_looked_at() -> None:
+    halos = NFW(at(0.001, 900.0), at(2.0, 2.0), *CENTRE)
+    torch.testing.assert_close(near(halos), torch.tensor(SPAN, dtype=torch.float64), rtol=1e-12, atol=0)
+
+
+def test_short_numbers_are_as_good_as_they_can_be() -> None:
+    short = SIE(*(value.float() for value in vars(two(0.4)).values()))
+    radii = einstein_radius_near(short, (CENTRE[0].float(), CENTRE[1].float()), at(1.0, 1.0).float())[:, 0]
+    torch.testing.assert_close(radii.double(), near(two(0.4)), rtol=3e-6, atol=0)
