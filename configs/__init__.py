@@ -33,6 +33,7 @@ from configs.nets import DiT, NetConfig, UNet
 from configs.observing import Prepare
 from configs.paint_job import Paint
 from configs.provenance import provenance
+from configs.reconstruction import Reconstruct
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Painted, Pairs
 from configs.serving import Replicas, Serve, ServeCounts, ServeSamples
 from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
@@ -88,6 +89,7 @@ __all__ = [
     "Patched",
     "Prepare",
     "Profile",
+    "Reconstruct",
     "Recurrent",
     "Regression",
     "Replicas",
