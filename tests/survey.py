@@ -36,6 +36,7 @@ def survey(folder: Path) -> Path:
 
 def machine(folder: Path) -> Path:
     """Of 32 x 32 pixels."""
+    folder.mkdir(exist_ok=True)
     return toy_machine(folder, toy_systems(folder))
 
 

@@ -23,6 +23,7 @@ from learn.lenses.preparation import Job
 from learn.lenses.reconstruction import FORMAT, Reconstruction, reconstruction
 from learn.lenses.reconstruction_files import ENDS, PARAMETERS, files
 from learn.lenses.reconstruction_summary import Row, row_of, write_summary
+from sim.images.catalog import Entry
 from sim.images.normalize import denormalized
 from sim.images.observation import Observation
 from sim.images.prepare import prepared
@@ -121,11 +122,15 @@ def inverted(lens: Lens, config: Reconstruct, made: Mapping[str, Any]) -> Recons
 
 
 def observed(job: Job, config: Reconstruct) -> Observation:
+    """Read and prepared."""
+    return ready(read(job.source, config, job.entry), job.entry, config)
+
+
+def ready(seen: Observation, entry: Entry, config: Reconstruct) -> Observation:
     """Prepared; one that has been is as it is, but for the redshifts that the catalogue has."""
-    seen = read(job.source, config, job.entry)
     if len(seen.history) == 1:
         return prepared(seen, config)
-    told = (job.entry.z_lens, job.entry.z_source), (seen.z_lens, seen.z_source)
+    told = (entry.z_lens, entry.z_source), (seen.z_lens, seen.z_source)
     z_lens, z_source = redshifts(told)
     return replace(denormalized(seen), z_lens=z_lens, z_source=z_source)
 
