@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,13 @@ def found(config: Reconstruct) -> list[Lens]:
 
 
 def named(names: Sequence[str]) -> list[str]:
-    """As lens models may be called, all different."""
-    found: list[str] = []
+    """As lens models may be called, all different: the second of a name has a number after it."""
+    found: dict[str, None] = {}
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9._+-]", "_", name.removesuffix(PREPARED)).lstrip("._+-")[:80] or "lens"
-        taken = sum(one == plain or one.startswith(f"{plain}-") for one in found)
-        found.append(plain if plain not in found else f"{plain}-{taken + 1}")
-    return found
+        numbered = (f"{plain}-{i}" for i in count(2))
+        found[plain if plain not in found else next(one for one in numbered if one not in found)] = None
+    return list(found)
 
 
 def reconstructed(lenses: Sequence[Lens], config: Reconstruct) -> Iterator[Row]:
@@ -84,14 +85,6 @@ def attempted(lens: Lens, config: Reconstruct) -> Row:
         return row_of(kept(lens.name, config, made) or make(lens, config, made))
     except UNUSABLE as error:
         return Row(lens.name, error=" ".join(str(error).split()) or type(error).__name__)
-
-
-def is_there(lens: Lens, config: Reconstruct) -> bool:
-    """Whether its files are, of this image, machine and options."""
-    try:
-        return kept(lens.name, config, made_of(lens, config)) is not None
-    except UNUSABLE:
-        return False
 
 
 def kept(name: str, config: Reconstruct, made: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ import pytest
 from asking import array_of, refusal
 from astropy.io import fits
 from matplotlib.figure import Figure
-from survey import FIELD, asked, content, lens_file, machine
+from survey import FIELD, asked, content, lens_file
 
 from benchmarks.service.plain import application, listening
 from configs import Prepare, Serve, ServeInversions
@@ -41,9 +41,8 @@ def _quick() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    checkpoint = machine(tmp_path_factory.mktemp("machine"))
-    return Serve(invert=ServeInversions(checkpoint=checkpoint, max_pixels=64, max_refine=5, max_draws=8))
+def config(inversion_checkpoint: Path) -> Serve:
+    return Serve(invert=ServeInversions(checkpoint=inversion_checkpoint, max_pixels=64, max_refine=5, max_draws=8))
 
 
 @pytest.fixture(scope="module")

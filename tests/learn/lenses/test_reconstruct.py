@@ -15,12 +15,13 @@ from astropy.wcs import WCS
 from matplotlib.figure import Figure
 from survey import FIELD, SIDE, asked, content, lens_file, machine, survey
 
-from configs import Prepare
+from configs import Prepare, Reconstruct
 from configs.lens_file import read_lens_model
 from learn.__main__ import main
 from learn.lenses import preparation, reconstruct, reconstruction_files
 from learn.lenses.framing import given, in_frame
 from learn.lenses.inverter import Effort, Inverter
+from learn.lenses.reconstruct import Lens
 from learn.lenses.reconstruction_files import ENDS
 from sim.images import world
 from sim.images.observation import Observation
@@ -54,6 +55,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def record(folder: Path, name: str = "A") -> dict:
     return json.loads((folder / f"{name}_parameters.json").read_text())
+
+
+def is_there(lens: Lens, config: Reconstruct) -> bool:
+    """Whether its files are, of this image, machine and options."""
+    return reconstruct.kept(lens.name, config, reconstruct.made_of(lens, config)) is not None
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -146,12 +152,12 @@ def test_what_is_there_is_not_made_again(checkpoint: Path, images: Path, written
     before = {path.name: path.stat().st_mtime_ns for path in written.iterdir() if path.name.startswith("A")}
     config = asked(checkpoint, images, written)
     lens = reconstruct.found(config)[0]
-    assert reconstruct.is_there(lens, config)
+    assert is_there(lens, config)
     (row, *_) = reconstruct.reconstructed([lens], config)
     assert row.chi2 == record(written)["chi2"]
     assert {name: (written / name).stat().st_mtime_ns for name in before} == before
-    assert not reconstruct.is_there(lens, config.model_copy(update={"seed": 1}))
-    assert not reconstruct.is_there(replace(lens, weights_sha256="another"), config)
+    assert not is_there(lens, config.model_copy(update={"seed": 1}))
+    assert not is_there(replace(lens, weights_sha256="another"), config)
 
 
 @pytest.mark.usefixtures("quick")
@@ -161,16 +167,16 @@ def test_a_missing_file_another_image_or_a_broken_record_is_made_again(checkpoin
     reconstruct.attempted(lens, config)
     first = content(config.out)
     (config.out / "A_residual.fits").unlink()
-    assert not reconstruct.is_there(lens, config)
+    assert not is_there(lens, config)
     reconstruct.attempted(lens, config)
     assert content(config.out) == first
     (config.out / "A_parameters.json").write_text("{")
-    assert not reconstruct.is_there(lens, config)
+    assert not is_there(lens, config)
     reconstruct.attempted(lens, config)
     assert content(config.out) == first
     config.image.unlink()
     lens_file(config.image, seed=5)
-    assert not reconstruct.is_there(lens, config)
+    assert not is_there(lens, config)
 
 
 @pytest.mark.usefixtures("quick")
