@@ -33,8 +33,9 @@ from configs.nets import DiT, NetConfig, UNet
 from configs.observing import Prepare
 from configs.paint_job import Paint
 from configs.provenance import provenance
+from configs.reconstruction import Reconstruct
 from configs.schema import Baryons, Box, Cosmology, Ensemble, Enthalpy, Lightcone, Painted, Pairs
-from configs.serving import Replicas, Serve, ServeCounts, ServeSamples
+from configs.serving import Replicas, Serve, ServeCounts, ServeInversions, ServeSamples
 from configs.training import Evaluate, Optimizer, Painting, Regression, Stochastic, Train
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "Patched",
     "Prepare",
     "Profile",
+    "Reconstruct",
     "Recurrent",
     "Regression",
     "Replicas",
@@ -95,6 +97,7 @@ __all__ = [
     "Sampling",
     "Serve",
     "ServeCounts",
+    "ServeInversions",
     "ServeSamples",
     "SnapshotBox",
     "Stochastic",

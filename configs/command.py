@@ -19,6 +19,7 @@ Config = TypeVar("Config", bound=Frozen)
 
 USER_ERROR = 2
 ConfigPath = Annotated[str, typer.Argument(help="YAML file", metavar="CONFIG.yaml")]
+CheckpointPath = Annotated[str, typer.Argument(help="folder of a checkpoint or of a release", metavar="CHECKPOINT")]
 DataPath = Annotated[str, typer.Argument(help="file or folder", metavar="PATH")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="replace a field", metavar="key=value")]
 NSamples = Annotated[int | None, typer.Option("--num-samples", help="how many")]
@@ -129,7 +130,26 @@ def add_on(
 
     def configured(path: DataPath, overrides: Overrides = None) -> None:
         with user_errors(prog):
-            run(load_on(model, key, path, overrides or ()))
+            run(load_on(model, {key: path}, overrides or ()))
+
+    app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
+
+
+def add_applied(
+    app: typer.Typer,
+    model: type[Config],
+    run: Callable[[Config], None],
+    *,
+    name: str | None,
+    prog: str,
+    summary: str,
+    key: str,
+) -> None:
+    """As `add_on`, with the folder of a trained model, the field `checkpoint`, in front."""
+
+    def configured(checkpoint: CheckpointPath, path: DataPath, overrides: Overrides = None) -> None:
+        with user_errors(prog):
+            run(load_on(model, {"checkpoint": checkpoint, key: path}, overrides or ()))
 
     app.command(name, help=summary + "\n\n\b\n" + described(describe_fields(model)))(configured)
 

@@ -35,9 +35,10 @@ def load(
     return validate(model, tree_of(path, overrides, of_folder), str(path))
 
 
-def load_on(model: type[Config], key: str, value: str, overrides: Sequence[str] = ()) -> Config:
-    """A configuration of defaults, of the `value` of one key and of `key=value` overrides."""
-    return validate(model, overridden(OmegaConf.create({key: value}), overrides, value), value)
+def load_on(model: type[Config], told: Mapping[str, str], overrides: Sequence[str] = ()) -> Config:
+    """A configuration of defaults, of what is `told` by key, the last being what it is on, and of overrides."""
+    where = list(told.values())[-1]
+    return validate(model, overridden(OmegaConf.create(dict(told)), overrides, where), where)
 
 
 def load_one_of(

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from configs.counting import MAX_CELLS
 from configs.frozen import Frozen, Location
+from configs.reconstruction import MAX_DRAWS, MAX_REFINE
 
 
 class Replicas(Frozen):
@@ -43,6 +44,21 @@ class ServeCounts(Replicas):
     max_cells: int = Field(128, ge=2, le=MAX_CELLS, description="longest side of a box that is accepted [cell]")
 
 
+class ServeInversions(Replicas):
+    """An endpoint of a machine that inverts lenses, which runs on a core, one image after the other."""
+
+    checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
+    max_pixels: int = Field(512, ge=8, le=4096, description="longest side of an image that is accepted")
+    max_refine: int = Field(100, ge=0, le=MAX_REFINE, description="most steps of descent of a request")
+    max_draws: int = Field(64, ge=2, le=MAX_DRAWS, description="most draws of a request")
+
+    @model_validator(mode="after")
+    def runs_on_a_core(self) -> Self:
+        if self.use_gpu:
+            raise ValueError("use_gpu: false, for an image is inverted on a core, got true")
+        return self
+
+
 class Serve(Replicas):
     """The HTTP service. What stands beside `checkpoint` of replicas and batches is of the painter."""
 
@@ -57,10 +73,12 @@ class Serve(Replicas):
     halos: ServeSamples | None = Field(None, description="model of the baryons of halos behind /v1/halos")
     counts: ServeCounts | None = Field(None, description="model that counts halos behind /v1/counts")
 
+    invert: ServeInversions | None = Field(None, description="machine that inverts lenses behind /v1/invert")
+
     @model_validator(mode="after")
     def serves_something(self) -> Self:
         if not self.endpoints:
-            raise ValueError("checkpoint: one here, or in generate, halos or counts, got none")
+            raise ValueError("checkpoint: one here, or in another endpoint, got none")
         return self
 
     @property
@@ -68,4 +86,5 @@ class Serve(Replicas):
         """What is served, by name: `paint` is this configuration itself."""
         painter = None if self.checkpoint is None else self
         every: dict[str, Replicas | None] = {"paint": painter, "generate": self.generate, "halos": self.halos}
-        return {name: one for name, one in (every | {"counts": self.counts}).items() if one is not None}
+        every |= {"counts": self.counts, "invert": self.invert}
+        return {name: one for name, one in every.items() if one is not None}

@@ -19,10 +19,11 @@ from configs import (
     EvaluateLenses,
     Generate,
     Prepare,
+    Reconstruct,
     Train,
     resolve,
 )
-from configs.command import Run, add, add_counted, add_of, add_on, user_errors
+from configs.command import Run, add, add_applied, add_counted, add_of, add_on, user_errors
 from learn import checkpoint, release
 from learn import generate as samples
 from learn.counts.evaluation import evaluate as evaluate_counts
@@ -35,7 +36,7 @@ from learn.halos import bound, pasted
 from learn.halos.evaluation import evaluate as evaluate_halos
 from learn.halos.evaluation import show as show_halos
 from learn.lens_preview import write_lens_preview
-from learn.lenses import preparation
+from learn.lenses import preparation, reconstruct, reconstruction_summary
 from learn.lenses.evaluation import evaluate as evaluate_lenses
 from learn.lenses.table import show as show_lenses
 from learn.mass import command as mass
@@ -48,6 +49,7 @@ from learn.train import fit, is_complete
 from sim.lens_shards import lens_sets
 
 PROG = "python -m learn"
+FAILED = 1
 COLUMNS = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
 SAMPLES = "configs/generate/fields.yaml"
 
@@ -135,6 +137,21 @@ def prepare(config: Prepare) -> None:
         for row in bar.track(preparation.prepared(jobs, config), total=len(jobs), description="prepare"):
             bar.console.print(preparation.words(row), markup=False)
     console.print(f"prepare: {config.out / preparation.SUMMARY}")
+
+
+def reconstruct_(config: Reconstruct) -> None:
+    """Invert every image, with a progress bar and a line each; exits with 1 if some could not be."""
+    console, lenses = Console(soft_wrap=True, highlight=False), reconstruct.found(config)
+    n_failed = 0
+    with Progress(*COLUMNS, console=console) as bar:
+        rows = reconstruct.reconstructed(lenses, config)
+        for row in bar.track(rows, total=len(lenses), description="reconstruct"):
+            n_failed += bool(row.error)
+            bar.console.print(reconstruction_summary.words(row), markup=False)
+    page = config.out / reconstruction_summary.PAGE
+    console.print(f"reconstruct: {len(lenses) - n_failed} of {len(lenses)} lenses; {page}")
+    if n_failed:
+        raise SystemExit(FAILED)
 
 
 def preview(folder: Annotated[Path, typer.Argument(help="folder of a finished set", metavar="SET")]) -> None:
@@ -235,6 +252,9 @@ def main() -> None:
     app.command("preview", help="Draw some halos of a finished set of cutouts, or some of a set of lenses.")(preview)
     summary = "Make images of lenses ready for an inversion: FITS, the HDF5 of dolphin, or a folder of them."
     add_on(app, Prepare, prepare, name="prepare", prog=f"{PROG} prepare", summary=summary, key="image")
+    summary = "Invert images of lenses, prepared or not, or a folder of them, with a trained machine."
+    keys = {"name": "reconstruct", "prog": f"{PROG} reconstruct", "summary": summary, "key": "image"}
+    add_applied(app, Reconstruct, reconstruct_, **keys)
     app(prog_name=PROG)
 
 

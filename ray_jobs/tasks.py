@@ -117,4 +117,4 @@ def exit_if_any_failed(step: str, failures: Sequence[tuple[str, str]]) -> None:
 
 
 def plural(unit: str) -> str:
-    return unit + ("es" if unit.endswith(("x", "ch")) else "s")
+    return unit + ("es" if unit.endswith(("x", "ch", "ns")) else "s")

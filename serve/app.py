@@ -26,7 +26,7 @@ from ray.serve import Application, RunTarget
 from ray.serve.config import AutoscalingConfig, BackpressureConfig, HTTPOptions, ProxyLocation
 
 from configs import Replicas, Serve, validate
-from serve.desk import Desk
+from serve.desks import AnyDesk, desk_of
 from serve.endpoints import ENDPOINTS, described, load
 from serve.routes import api, front
 
@@ -40,11 +40,11 @@ class Replica:
 
     def __init__(self, config: Serve, name: str) -> None:
         self._config, self._is_root = config, name == ROOT
-        self._desks: list[Desk] = []
+        self._desks: list[AnyDesk] = []
         if name in config.endpoints:
             own = config.endpoints[name]
             torch.set_num_threads(max(1, int(own.num_cpus)))
-            self._desks = [Desk.of(load(config, name), own)]
+            self._desks = [desk_of(load(config, name), own)]
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return front(described(self._config), self._desks) if self._is_root else api(self._desks[0])

@@ -70,6 +70,6 @@ class Desk:
         if kind == NPY:
             headers = {"Darkglass-Channels": ",".join(model.channels), "Darkglass-Unit": model.unit}
             return Response(encode(array), media_type=NPY, headers=headers)
-        numbers = {self.route.key: array.tolist()}
-        answer = self.route.answer.model_construct(channels=model.channels, unit=model.unit, **numbers)
+        told = {"channels": model.channels, "unit": model.unit, self.route.key: array.tolist()}
+        answer = self.route.answer.model_construct(**told)
         return Response(answer.model_dump_json(), media_type=JSON)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from serve.endpoints import Route
-from serve.media import JSON, NPY
+from serve.media import FILES, JSON, NPY, ZIP
 from serve.refusal import CODES
-from serve.schema import AnyModel, Problem
+from serve.schema import AnyServed, Problem
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-def request_of(route: Route, model: AnyModel) -> dict[str, Any]:
+def request_of(route: Route, model: AnyServed) -> dict[str, Any]:
     """Parameters of the query, and the body."""
     words = f"default {{:g}}{' (.npy bodies)' if route.takes_array else ''}"
     values = [in_query(one.name, {"type": "number"}, words.format(one.default)) for one in model.params]
@@ -23,6 +23,8 @@ def request_of(route: Route, model: AnyModel) -> dict[str, Any]:
         for name, field in fields["properties"].items()
         if name != "params"
     ]
+    if route.takes_file:
+        return {"parameters": values, "requestBody": {"required": True, "content": dict.fromkeys(FILES, BINARY)}}
     bodies = dict.fromkeys((NPY, "application/octet-stream"), BINARY) if route.takes_array else {}
     told = {"schema": route.request.model_json_schema()}
     body = {"required": route.takes_array, "content": bodies | {JSON: told}}
@@ -36,7 +38,8 @@ def in_query(name: str, schema: dict[str, Any], description: str, *, required: b
 
 def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
     """What comes back."""
+    content = dict.fromkeys((ZIP, NPY) if route.takes_file else (NPY,), BINARY)
     found: dict[int | str, dict[str, Any]] = {
-        200: {"description": route.description, "model": route.answer, "content": {NPY: BINARY}}
+        200: {"description": route.description, "model": route.answer, "content": content}
     }
     return found | {code: {"description": text, "model": Problem} for code, text in CODES.items()}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from fastapi import HTTPException
 
+from serve.fits_body import MalformedFitsError
 from serve.json_body import MalformedJsonError
 from serve.npy import MalformedNpyError
 
@@ -24,7 +25,7 @@ def refusals() -> Iterator[None]:
     """Turn ValueError into 400 where bytes are not what they are said to be, else into 422."""
     try:
         yield
-    except (MalformedNpyError, MalformedJsonError) as error:
+    except (MalformedNpyError, MalformedJsonError, MalformedFitsError) as error:
         raise HTTPException(400, str(error)) from error
     except ValueError as error:
         raise HTTPException(422, str(error)) from error

@@ -13,10 +13,10 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve.desk import Desk
+from serve.desks import AnyDesk
 from serve.endpoints import ENDPOINTS, Route
 from serve.openapi import answers_of, request_of
-from serve.schema import AnyModel, Health, Models
+from serve.schema import AnyServed, Health, Models
 
 Answered = Callable[[Request], Awaitable[Response]]
 
@@ -31,21 +31,25 @@ class Whole:
         await self._app({**scope, "root_path": ""}, receive, send)
 
 
-def api(desk: Desk) -> FastAPI:
+def api(desk: AnyDesk) -> FastAPI:
     """The address of one endpoint, and nothing else."""
     app = bare(docs_url=None, redoc_url=None, openapi_url=None)
     add(app, desk.route, desk.endpoint.model, desk.answered)
     return app
 
 
-def front(served: Mapping[str, AnyModel], desks: Iterable[Desk]) -> FastAPI:
+def front(served: Mapping[str, AnyServed], desks: Iterable[AnyDesk]) -> FastAPI:
     """GET /v1/models, /healthz, /docs and /openapi.json of all that is `served`, and the addresses of `desks`."""
 
     async def models() -> Models:
         """What is served."""
         return Models(models=list(served.values()))
 
-    app = bare(title="Darkglass", summary="Dark matter in, baryons and halos out", license_info={"name": "MIT"})
+    app = bare(
+        title="Darkglass",
+        summary="Dark matter in, baryons and halos out; images of lenses in, sources out",
+        license_info={"name": "MIT"},
+    )
     app.add_api_route("/healthz", health, methods=["GET"], response_model=Health)
     app.add_api_route("/v1/models", models, methods=["GET"], response_model=Models)
     here = {desk.route.path: desk.answered for desk in desks}
@@ -62,7 +66,7 @@ def bare(**described: object) -> FastAPI:
     return app
 
 
-def add(app: FastAPI, route: Route, model: AnyModel, answered: Answered) -> None:
+def add(app: FastAPI, route: Route, model: AnyServed, answered: Answered) -> None:
     """Give `app` the address of `route`."""
     app.add_api_route(
         route.path,

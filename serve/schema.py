@@ -6,10 +6,11 @@ it may stand in the query of an address, or with the array in a JSON body, a `..
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from configs.lens_model import LensModel
 from learn.model import MAX_SEED
 
 
@@ -90,6 +91,26 @@ class CountRequest(CountAsked):
     density: Cube = Field(description="of the cells, >= 0, in any unit: the model is shown it over its mean")
 
 
+Angle = Annotated[float | None, Field(gt=0, lt=1e4)]
+Redshift = Annotated[float | None, Field(gt=0, le=1200)]
+
+
+class InvertAsked(Asked):
+    """Beside an image of a lens; what is not told here is read from its headers."""
+
+    field: Angle = Field(None, description="side of the square that is inverted [arcsec]; the shorter of the image's")
+    n_iterations: int | None = Field(None, ge=1, le=64, description="steps of the network; as trained if not told")
+    n_refine: int = Field(0, ge=0, description="steps of descent after it; 0 for its own answer")
+    n_draws: int | None = Field(None, ge=2, description="draws that the errors are from; 32, or the most if fewer")
+    z_lens: Redshift = Field(None, description="redshift of the lens")
+    z_source: Redshift = Field(None, description="redshift of the source")
+    pixel_scale: Angle = Field(None, description="of the image [arcsec]; must agree with what its header says")
+    psf_fwhm: Angle = Field(None, description="of a Gaussian point spread function [arcsec], before the file's own")
+    exposure_time: float | None = Field(None, gt=0, description="[s]; before what the header says")
+    gain: float | None = Field(None, gt=0, description="electrons a count; before what the header says")
+    background_rms: float | None = Field(None, gt=0, description="of an empty pixel, in the unit of the image")
+
+
 class Answer(Message):
     """What every answer says of its numbers."""
 
@@ -123,6 +144,26 @@ class CountAnswer(Answer):
     counts: list[list[list[list[int]]]] = Field(description="mass bins of planes of rows of columns")
 
 
+class InvertAnswer(Message):
+    """The parameters of a lens, and how far they are to be believed; angles in arcsec."""
+
+    format: int
+    name: str
+    lens_model: LensModel = Field(description="as `python -m learn mass` reads it")
+    theta_e: dict[str, float] = Field(description="Einstein radius of the whole lens: value, error, central 68 %")
+    chi2: float = Field(description="of a pixel, by the noise map")
+    n_used: int = Field(description="pixels that are not masked")
+    nuisance: dict[str, dict[str, float]] = Field(description="true over assumed width of the psf, and noise")
+    flags: dict[str, str] = Field(description="what to look at before it is believed")
+    frame: dict[str, Any] = Field(description="what was inverted: pixels, their size, the field, the unit")
+    source: dict[str, Any] = Field(description="pixels of the source and their size")
+    preparation: dict[str, Any] = Field(description="the steps of the preparation, and its warnings")
+    machine: dict[str, Any] = Field(description="steps it was trained for, and by which code")
+    made: dict[str, Any] = Field(description="hashes of the image and of the machine, and the options")
+    project: str
+    commit: str = Field(description="of the code that answered")
+
+
 class Parameter(Message):
     """One number that conditions a model."""
 
@@ -130,12 +171,20 @@ class Parameter(Message):
     default: float = Field(description="used when a request does not give it")
 
 
-class Model(Message):
-    """One model that is served, and what it accepts."""
+class Served(Message):
+    """One model that is served."""
 
     path: str = Field(description="where requests are sent")
     name: str = Field(description="the folder it was trained in")
     method: str
+    params: list[Parameter]
+    step: int = Field(description="optimiser steps it was trained for")
+    commit: str = Field(description="commit of the code that trained it")
+
+
+class Model(Served):
+    """One model of maps or boxes, and what it accepts."""
+
     is_stochastic: bool = Field(description="whether another seed gives another answer")
     input_channels: list[str]
     channels: list[str] = Field(description="names of the channels of an answer, in order")
@@ -143,9 +192,6 @@ class Model(Message):
     pixel_size: float = Field(description="side of a pixel or cell [Mpc/h]")
     box_size: float = Field(description="side of a training map or box [Mpc/h]")
     depth: float = Field(description="thickness of a training map along the line of sight [Mpc/h]")
-    params: list[Parameter]
-    step: int = Field(description="optimiser steps it was trained for")
-    commit: str = Field(description="commit of the code that trained it")
 
 
 class PaintModel(Model):
@@ -186,13 +232,26 @@ class CountModel(Model):
     max_cells: int = Field(description="longest side of a box")
 
 
+class InvertModel(Served):
+    """A machine that inverts images of lenses."""
+
+    n_pixels: int = Field(description="along a side of the frame that is inverted, whatever the image has")
+    n_source_pixels: int = Field(description="along a side of a source")
+    field: float = Field(description="side of a source over that of the frame")
+    n_iterations: int = Field(description="steps of the network, unless a request asks for others")
+    max_pixels: int = Field(description="longest side of an image")
+    max_refine: int = Field(description="most steps of descent a request may ask for")
+    max_draws: int = Field(description="most draws a request may ask for")
+
+
 AnyModel = PaintModel | GenerateModel | HaloModel | CountModel
+AnyServed = AnyModel | InvertModel
 
 
 class Models(Message):
     """Everything that is served."""
 
-    models: list[AnyModel]
+    models: list[AnyServed]
 
 
 class Health(Message):

@@ -12,14 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from configs import Serve
-from serve.desk import Desk
+from serve.desks import desk_of
 from serve.endpoints import described, load
 from serve.routes import front
 
 
 def application(config: Serve) -> FastAPI:
     """What the replicas of `serve.app` run, in one process."""
-    desks = [Desk.of(load(config, name), own) for name, own in config.endpoints.items()]
+    desks = [desk_of(load(config, name), own) for name, own in config.endpoints.items()]
     return front(described(config), desks)
 
 

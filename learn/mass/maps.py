@@ -65,9 +65,13 @@ def write_maps(path: Path, model: LensModel, found: Maps) -> None:
 
 
 def _header(model: LensModel, name: str) -> fits.Header:
-    middle = (model.n_pixels + 1) / 2
-    told = {f"{key}{axis}": value for axis in (1, 2) for key, value in _axis(model.pixel_size, middle).items()}
-    return fits.Header({**told, "BUNIT": UNITS.get(name, "")})
+    return fits.Header({**axes(model.n_pixels, model.pixel_size), "BUNIT": UNITS.get(name, "")})
+
+
+def axes(n_pixels: int, pixel_size: float) -> dict[str, str | float]:
+    """Cards of a square map in arcsec from its middle."""
+    middle = (n_pixels + 1) / 2
+    return {f"{key}{axis}": value for axis in (1, 2) for key, value in _axis(pixel_size, middle).items()}
 
 
 def _axis(pixel_size: float, middle: float) -> dict[str, str | float]:

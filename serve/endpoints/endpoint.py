@@ -18,7 +18,7 @@ from learn.checkpoint import Meta
 from learn.methods import METHODS
 from learn.model import FarError
 from serve.form import Form
-from serve.schema import Answer, AnyModel, Asked, Parameter
+from serve.schema import AnyModel, Asked, Message, Parameter
 
 AnyAsked = TypeVar("AnyAsked", contravariant=True)
 AnyJob = TypeVar("AnyJob")
@@ -34,9 +34,10 @@ class Route:
     description: str
     asked: type[Asked]
     request: type[Asked]
-    answer: type[Answer]
+    answer: type[Message]
     key: str
     channel_axis: int
+    takes_file: bool = False
 
     @property
     def takes_array(self) -> bool:

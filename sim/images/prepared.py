@@ -97,7 +97,7 @@ STRUCTURE = re.compile(r"SIMPLE|BITPIX|NAXIS\d?|EXTEND|HISTORY|COMMENT||DGFORMAT
 
 def write(path: Path, seen: Observation) -> None:
     """Write an observation to `path`."""
-    units = [fits.PrimaryHDU(seen.image, _header(seen))]
+    units = [fits.PrimaryHDU(seen.image, header_of(seen))]
     for name, array in (("NOISE", seen.noise), ("PSF", seen.psf), ("LENSLIGHT", seen.lens_light)):
         if array is not None:
             units.append(fits.ImageHDU(array, name=name))
@@ -138,7 +138,8 @@ def read(path: Path) -> Observation:
     )
 
 
-def _header(seen: Observation) -> fits.Header:
+def header_of(seen: Observation) -> fits.Header:
+    """Coordinates, what is known of the image, and every step."""
     header = fits.Header() if seen.wcs is None else world.header_of(seen.wcs)
     header[FORMAT] = VERSION, "darkglass, prepared image of a lens"
     header["DGCOMMIT"] = commit()

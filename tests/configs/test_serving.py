@@ -34,7 +34,7 @@ def test_a_line_more_serves_more(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({}, "checkpoint: one here, or in generate, halos or counts, got none"),
+        ({}, "checkpoint: one here, or in another endpoint, got none"),
         ({"generate": {}}, "generate.checkpoint: expected a value, found none"),
         ({"generate": {**SAMPLES, "max_pixels": 3}}, "generate.max_pixels: expected one of .*max_samples"),
         ({"halos": {**SAMPLES, "max_samples": 0}}, "halos.max_samples: expected greater than or equal to 1, got 0"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from generators import write_field_generator, write_halo_counter, write_halo_generator
+from survey import machine
 
 from benchmarks.service.untrained import untrained
 from configs import Stochastic, UNet
@@ -43,3 +44,8 @@ def halo_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def count_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_halo_counter(tmp_path_factory.mktemp("counts"))
+
+
+@pytest.fixture(scope="session")
+def inversion_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return machine(tmp_path_factory.mktemp("inversions"))

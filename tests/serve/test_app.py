@@ -170,7 +170,10 @@ def test_too_many_requests_are_answered_503(url: str) -> None:
     [
         ({"max_bach": 3}, "serve.app:build: max_bach: expected one of .*, checkpoint, host, .* got an unknown key"),
         ({"generate": {"folder": 3}}, "serve.app:build: generate.checkpoint: expected a value, found none"),
-        ({"checkpoint": None}, "serve.app:build: .* checkpoint: one here, or in generate, halos or counts, got none"),
+        (
+            {"checkpoint": None},
+            "serve.app:build: .* checkpoint: one here, or in another endpoint, got none",
+        ),
         ({"max_batch": "3"}, "serve.app:build: max_batch: expected"),
         ({"max_replicas": 0}, "serve.app:build: max_replicas: expected"),
     ],

@@ -13,22 +13,25 @@ from asking import array_of, refusal
 from fastapi import FastAPI
 
 from benchmarks.service.plain import application
-from configs import Serve, ServeCounts, ServeSamples
+from configs import Serve, ServeCounts, ServeInversions, ServeSamples
 from learn.sampler import Sampler, seeds_of
 from serve.desk import Desk
 from serve.endpoints import ENDPOINTS, described, load
 from serve.routes import api, front
 
-PATHS = ["/v1/paint", "/v1/generate", "/v1/halos", "/v1/counts"]
+PATHS = ["/v1/paint", "/v1/generate", "/v1/halos", "/v1/counts", "/v1/invert"]
 
 
 @pytest.fixture(scope="module")
-def config(checkpoint: Path, field_checkpoint: Path, halo_checkpoint: Path, count_checkpoint: Path) -> Serve:
+def config(
+    checkpoint: Path, field_checkpoint: Path, halo_checkpoint: Path, count_checkpoint: Path, inversion_checkpoint: Path
+) -> Serve:
     return Serve(
         checkpoint=checkpoint,
         generate=ServeSamples(checkpoint=field_checkpoint),
         halos=ServeSamples(checkpoint=halo_checkpoint),
         counts=ServeCounts(checkpoint=count_checkpoint),
+        invert=ServeInversions(checkpoint=inversion_checkpoint),
     )
 
 
@@ -47,10 +50,10 @@ def test_one_place_tells_of_all(config: Serve) -> None:
     app = front(described(config), [])
     models = asked(app, "GET", "/v1/models").json()["models"]
     assert [one["path"] for one in models] == PATHS == [one.route.path for one in ENDPOINTS.values()]
-    assert [one["method"] for one in models] == ["regression", "diffusion", "diffusion", "counts"]
+    assert [one["method"] for one in models] == ["regression", "diffusion", "diffusion", "counts", "rim"]
     paths = asked(app, "GET", "/openapi.json").json()["paths"]
     assert set(paths) == {"/healthz", "/v1/models", *PATHS}
-    assert len({paths[path]["post"]["operationId"] for path in PATHS}) == 4
+    assert len({paths[path]["post"]["operationId"] for path in PATHS}) == len(PATHS)
     assert asked(app, "GET", "/docs").status_code == 200
     assert asked(app, "GET", "/healthz").json() == {"status": "ok"}
 
@@ -78,6 +81,7 @@ def test_all_live_side_by_side(config: Serve) -> None:
     assert refusal(asked(app, "POST", "/v1/halos"), 415)
     assert refusal(asked(app, "POST", "/v1/counts"), 415)
     assert refusal(asked(app, "POST", "/v1/paint"), 415)
+    assert refusal(asked(app, "POST", "/v1/invert"), 415)
 
 
 WRONG: dict[str, tuple[Callable[[Serve], Path], str]] = {
@@ -87,6 +91,7 @@ WRONG: dict[str, tuple[Callable[[Serve], Path], str]] = {
     "halos": (lambda config: config.generate.checkpoint, "expected one of dark_matter, gas, stars"),
     "halos ": (lambda config: config.counts.checkpoint, "expected a method of Diffusion, got counts"),
     "counts": (lambda config: config.checkpoint, "expected a method of HaloPainting, got regression"),
+    "invert": (lambda config: config.checkpoint, "expected a method of Rim, got regression"),
 }
 
 
@@ -102,6 +107,6 @@ def test_a_checkpoint_of_another_family_is_refused_by_name(config: Serve, name: 
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    for name in ("generate", "halos", "counts"):
+    for name in ("generate", "halos", "counts", "invert"):
         with pytest.raises(FileNotFoundError, match=r"expected a checkpoint, found no meta\.json"):
             described(Serve.model_validate({name: {"checkpoint": tmp_path}}))
