@@ -15,10 +15,9 @@ from configs.lens_model import LensModel
 from configs.provenance import commit, provenance
 from configs.reconstruction import Reconstruct
 from learn.lenses import flags
-from learn.lenses.einstein import radii_of
 from learn.lenses.framing import given, in_frame
 from learn.lenses.inverter import Effort, Floats, Inversion, Inverter
-from learn.lenses.latent import LENS, NUISANCE
+from learn.lenses.latent import LENS, NUISANCE, radii_of
 from learn.lenses.lens_words import at_ends, learned_radii, lens_model
 from sim.images.observation import Observation
 
