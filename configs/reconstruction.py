@@ -19,7 +19,11 @@ class Reconstruct(Prepare):
     checkpoint: Location = Field(description="folder of a machine: weights.safetensors and meta.json")
     out: Location = Field(Path("out/reconstructed"), description="folder of what is found, and of the summary")
     field: Above0 | None = Field(
-        None, description="side of the square about its centre that is inverted [arcsec]; the shorter of the image's"
+        None,
+        description="side of the square about its centre that is inverted [arcsec]; by its lensed light if not told",
+    )
+    core: Above0 | None = Field(
+        0.3, description="nearer to the centre pixels are hidden if the lens's light was fitted [arcsec]; null for none"
     )
     n_iterations: int | None = Field(None, ge=1, le=64, description="steps of the network; as trained if not told")
     n_refine: int = Field(100, ge=0, le=MAX_REFINE, description="steps of descent after it; 0 for its own answer")

@@ -6,6 +6,7 @@ Knows nothing of files or of networks.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,14 @@ import numpy as np
 from configs.reconstruction import Reconstruct
 from learn.lenses.inverter import Floats
 from sim.images.corners import unlit
-from sim.images.observation import Observation
+from sim.images.light import CORE_ARCSEC, outstanding
+from sim.images.observation import Array, Observation, radii
 from sim.images.resample import framed
 
 WHOLE = 1e-6
 """Part by which pixels may differ and still be cut, not resampled."""
+FIELD = 4.5
+"""In distances from the centre within which half of the lensed light is."""
 LEAST_USED = 0.1
 """Of the pixels of a frame, below which nothing is inverted."""
 
@@ -41,15 +45,44 @@ def in_frame(seen: Observation, config: Reconstruct, n_pixels: int) -> Observati
     ValueError where the image lacks what an inversion needs, or the frame has too few pixels that are used.
     """
     size = own_pixel(seen)
-    wanted = (config.field or min(seen.image.shape) * size) / n_pixels
+    wanted = (config.field or own_field(seen)) / n_pixels
     is_whole = math.isclose(wanted, size, rel_tol=WHOLE)
     told = config.model_copy(update={"n_pixels": n_pixels, "pixel_size": None if is_whole else wanted})
     cut = framed(seen, told)
     cut = cut.after("machine", "without the light of the lens, as fitted", image=unlit(cut)) if is_lit(cut) else cut
+    cut = hidden(cut, config)
     if cut.mask.mean() < LEAST_USED:
         used = f"{cut.mask.sum()} of {cut.mask.size}"
         raise ValueError(f"{seen.name}: field: expected at least {LEAST_USED:.0%} of pixels that are used, got {used}")
     return cut
+
+
+def hidden(seen: Observation, config: Reconstruct) -> Observation:
+    """Without the core, where a fit of the light of a lens leaves most, and without the corners of the frame."""
+    size, half = own_pixel(seen), seen.image.shape[0] * own_pixel(seen) / 2
+    core = 0.0 if config.core is None or seen.lens_light is None else config.core
+    from_center = radii(seen.image.shape, seen.middle) * size
+    text = f"only pixels from {core:g} to {half:.2f} arcsec of the centre"
+    return seen.after("machine", text, mask=seen.mask & (from_center >= core) & (from_center < half))
+
+
+def own_field(seen: Observation) -> float:
+    """[arcsec] In which lensed light is as far from the centre as a machine knows best; at most the shorter side.
+
+    Lensed light is what stands out of the noise where that of the lens is gone, beyond its core.
+    """
+    size, bare = own_pixel(seen), replace(seen, image=unlit(seen) if is_lit(seen) else seen.image)
+    from_center = radii(seen.image.shape, seen.center or seen.middle) * size
+    lensed = outstanding(bare, np.zeros_like(seen.image)) & seen.mask & (from_center > CORE_ARCSEC)
+    shorter = min(seen.image.shape) * size
+    return min(FIELD * half_light(from_center[lensed], bare.image[lensed]), shorter) if lensed.any() else shorter
+
+
+def half_light(distances: Array, brightness: Array) -> float:
+    """The distance within which half of the light is."""
+    order = np.argsort(distances)
+    light = np.cumsum(brightness[order].clip(min=0))
+    return float(distances[order][np.searchsorted(light, light[-1] / 2)])
 
 
 def given(seen: Observation) -> Given:

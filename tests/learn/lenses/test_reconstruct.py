@@ -19,12 +19,12 @@ from configs import Prepare, Reconstruct
 from configs.lens_file import read_lens_model
 from learn.__main__ import main
 from learn.lenses import preparation, reconstruct, reconstruction_files
-from learn.lenses.framing import given, in_frame
+from learn.lenses.framing import given, in_frame, own_field
 from learn.lenses.inverter import Effort, Inverter
 from learn.lenses.reconstruct import Lens
 from learn.lenses.reconstruction_files import ENDS
 from sim.images import world
-from sim.images.observation import Observation
+from sim.images.observation import Observation, radii
 
 N = 32
 
@@ -207,7 +207,32 @@ def test_frames_are_cut_where_pixels_are_whole_and_resampled_elsewhere(checkpoin
         observed(image=np.ones((SIDE, 61)), mask=np.ones((SIDE, 61), bool), noise=np.ones((SIDE, 61))), config, SIDE
     )
     assert wide.image.shape == (SIDE, SIDE)
-    assert wide.mask.all()
+    np.testing.assert_array_equal(wide.mask, radii((SIDE, SIDE), (SIDE // 2, SIDE // 2)) < SIDE / 2)
+
+
+def test_the_core_is_hidden_where_the_light_of_a_lens_was_fitted(checkpoint: Path, tmp_path: Path) -> None:
+    config = asked(checkpoint, tmp_path, tmp_path, field=None)
+    plain = observed(mask=np.ones((SIDE, SIDE), bool))
+    fitted = plain.after("light", "fitted", {"LIGHTOFF": True}, lens_light=np.zeros((SIDE, SIDE)))
+    middle = radii((SIDE, SIDE), (SIDE // 2, SIDE // 2)) * 0.05
+    assert in_frame(plain, config, SIDE).mask[middle < 1].all()
+    hidden = in_frame(fitted, config.model_copy(update={"core": 0.21}), SIDE).mask
+    np.testing.assert_array_equal(hidden, (middle >= 0.21) & (middle < 1.025))
+    assert in_frame(fitted, config.model_copy(update={"core": None}), SIDE).mask[middle < 1].all()
+
+
+def test_a_field_is_chosen_by_the_light_of_the_ring(checkpoint: Path, tmp_path: Path) -> None:
+    """A faint object far out moves it little; a field that is told wins, and the frame bounds it."""
+    n = 121
+    at = radii((n, n), (60, 60)) * 0.05
+    ring = np.exp(-0.5 * ((at - 0.8) / 0.05) ** 2)
+    ring[100:105, 100:105] = 0.2
+    blank = {"noise": np.full((n, n), 0.01), "mask": np.ones((n, n), bool), "center": (60.0, 60.0)}
+    config = asked(checkpoint, tmp_path, tmp_path, field=None)
+    assert own_field(observed(image=ring, **blank)) == pytest.approx(4.5 * 0.8, rel=0.05)
+    assert own_field(observed(image=0 * ring, **blank)) == pytest.approx(n * 0.05)
+    assert in_frame(observed(image=ring, **blank), config, 48).pixel_size == pytest.approx(3.6 / 48, rel=0.05)
+    assert own_field(observed(image=np.exp(-0.5 * ((at - 2.5) / 0.05) ** 2), **blank)) == pytest.approx(n * 0.05)
 
 
 @pytest.mark.usefixtures("quick")
