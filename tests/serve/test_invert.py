@@ -23,7 +23,6 @@ from configs import Prepare, Serve, ServeInversions
 from learn.lenses import preparation, reconstruct, reconstruction_files
 from serve.desks import desk_of
 from serve.endpoints import described, load
-from serve.fits_body import max_bytes
 from serve.media import FITS, JSON, NPY, ZIP
 from serve.routes import front
 from serve.schema import InvertAnswer
@@ -167,7 +166,8 @@ def test_what_is_asked_of_an_image_is_refused_in_words(client: httpx.Client, que
 
 
 def test_long_bodies_and_other_kinds_are_refused(client: httpx.Client) -> None:
-    assert str(max_bytes(64)) in refusal(post(client, bytes(max_bytes(64) + 1)), 413)
+    limit = 2**20 + 6 * 64**2 * 8
+    assert str(limit) in refusal(post(client, bytes(limit + 1)), 413)
     assert "expected application/fits or image/fits" in refusal(post(client, b"{}", JSON), 415)
 
 
