@@ -22,8 +22,10 @@ N_SWEEPS = 3
 """Times that every point is fitted beside what the last fit gives to the others."""
 REACH = 1.0
 """Of the window that a point is fitted in, from its middle [FWHM]; a host adds a plane to it."""
-MOVES = 2.0
-"""Pixels that a point may be from where it is said to be."""
+SEARCHED = 3.5
+"""Pixels to each side of where a point is said to be, in which it is looked for."""
+MOVES = 1.0
+"""Pixels that a point may be from the middle of the pixel where it peaks."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,24 @@ def fitted(seen: Observation, places: Sequence[Pixel]) -> list[Point]:
     rows, columns = seen.image.shape
     if outside := next((at for at in places if not (0 <= at[0] < columns and 0 <= at[1] < rows)), None):
         raise ValueError(f"{seen.name}: points: expected pixels of a frame {columns} x {rows}, got {outside}")
+    places = [brightest(seen, at) for at in places]
     points = [Point(x, y, 0.0) for x, y in places]
     for _ in range(N_SWEEPS):
         for i, (x, y) in enumerate(places):
             others = sum((drawn(seen, one) for one in points[:i] + points[i + 1 :]), np.zeros_like(seen.image))
             points[i] = _best(replace(seen, image=seen.image - others), points[i], (x, y))
     return points
+
+
+def brightest(seen: Observation, at: Pixel) -> Pixel:
+    """The brightest peak about a place; the place itself where there is none."""
+    is_peak = (seen.image == ndimage.maximum_filter(seen.image, 3)) & seen.mask
+    off = np.abs(np.indices(is_peak.shape) - np.array(at)[::-1, None, None]).max(0)
+    rows, columns = np.nonzero(is_peak & (off < SEARCHED))
+    if not len(rows):
+        return at
+    first = int(seen.image[rows, columns].argmax())
+    return float(columns[first]), float(rows[first])
 
 
 def drawn(seen: Observation, point: Point) -> Array:

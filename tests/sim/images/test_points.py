@@ -19,7 +19,7 @@ from sim.images.points import POINT_ERROR, Point, fitted, pointed, told
 
 N = 61
 POINTS = (Point(48.4, 45.4, 300.0), Point(50.8, 42.1, 60.0), Point(7.1, 25.0, 15.0))
-SAID = [(one.x + 0.6, one.y - 0.5) for one in POINTS]
+SAID = [(one.x + 1.6, one.y + 1.3) for one in POINTS]
 
 
 def asked(**options: Any) -> Prepare:
