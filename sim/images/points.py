@@ -45,6 +45,8 @@ def pointed(seen: Observation, config: Prepare) -> Observation:
     places = told(seen) if config.points == "header" else [(float(x), float(y)) for x, y in config.points]
     if not places or seen.known("points"):
         return seen
+    if seen.psf is None and config.points == "header":
+        return seen.warned("point images are left: there is no point spread function")
     points = fitted(seen, places)
     light = sum((drawn(seen, one) for one in points), np.zeros_like(seen.image))
     error = POINT_ERROR * ndimage.maximum_filter(np.abs(light), 3)
@@ -117,12 +119,8 @@ def _best(seen: Observation, start: Point, told_at: Pixel) -> Point:
     y, x = (one.ravel() for one in np.meshgrid(rows - told_at[1], columns - told_at[0], indexing="ij"))
 
     def solved(at: Array) -> tuple[Array, float]:
-        basis = (
-            np.stack(
-                [drawn(seen, Point(float(at[0]), float(at[1]), 1.0))[window].ravel(), np.ones_like(x), x, y], axis=1
-            )
-            * weight[:, None]
-        )
+        unit = drawn(seen, Point(float(at[0]), float(at[1]), 1.0))[window].ravel()
+        basis = np.stack([unit, np.ones_like(x), x, y], axis=1) * weight[:, None]
         found, *_ = np.linalg.lstsq(basis, weight * seen.image[window].ravel(), rcond=None)
         return basis @ found - weight * seen.image[window].ravel(), float(found[0])
 

@@ -77,6 +77,9 @@ def test_where_they_are_is_read_from_the_header_in_its_coordinates(seen: Observa
     done = Observation(name="a", image=seen.image, mask=seen.mask, wcs=frame, cards=tuple(cards))
     np.testing.assert_allclose(told(done), SAID, rtol=0, atol=1e-9)
     assert told(seen) == []
+    left = pointed(done, asked())
+    assert left.image is done.image
+    assert left.warnings == ("point images are left: there is no point spread function",)
     assert pointed(seen, asked()) is seen
 
 
