@@ -24,7 +24,7 @@ def commands(readme: str) -> list[str]:
 def test_every_make_target_exists(readme: str, repository: Path) -> None:
     makefile = (repository / "Makefile").read_text()
     targets = {match for line in commands(readme) for match in re.findall(r"\bmake ([a-z]+)", line)}
-    assert {"demo", "test"} <= targets
+    assert {"demo", "check"} <= targets
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, flags=re.MULTILINE)] == []
 
 
@@ -48,7 +48,7 @@ def test_every_link_and_picture_exists(readme: str, repository: Path) -> None:
 
 
 def test_both_commands_of_the_newcomer_install_what_they_need(repository: Path) -> None:
-    for target in ("demo", "test"):
+    for target in ("demo", "check"):
         plan = subprocess.run(
             ["make", "--dry-run", "--always-make", target],
             cwd=repository,
@@ -59,3 +59,9 @@ def test_both_commands_of_the_newcomer_install_what_they_need(repository: Path) 
         ).stdout
         assert "pip install" in plan
         assert "requirements.lock" in plan
+
+
+def test_what_lets_a_change_land_is_the_test_command_of_the_newcomer(readme: str, repository: Path) -> None:
+    steps = (repository / ".ci" / "run").read_text().splitlines()
+    assert "make check" in steps
+    assert "make check" in commands(readme)
