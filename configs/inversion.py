@@ -35,6 +35,9 @@ class Rim(Method):
     )
     n_iterations: int = Field(8, ge=1, le=64, description="steps from nothing to an answer; may be changed later")
     supersampling: int = Field(1, ge=1, le=8, description="rays along a pixel of the image in the likelihood")
+    fit_supersampling: int = Field(
+        2, ge=1, le=8, description="the same, where an estimate is made to fit, and of what is told"
+    )
     psf_side: int = Field(21, ge=1, le=255, description="pixels along a kernel, of which the rest is cut off; odd")
     spread_weight: float = Field(0.1, gt=0, le=10, description="weight of the uncertainties beside the estimates")
 

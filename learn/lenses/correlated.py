@@ -15,7 +15,7 @@ LENGTH = 3.3
 def correlated(white: Tensor) -> Tensor:
     """White noise (B, m, m) as noise of the same variance with a Matern correlation of order 3/2, periodic.
 
-    Rasmussen & Williams 2006, eq. 4.17.
+    A symmetric map, its own adjoint. Rasmussen & Williams 2006, eq. 4.17.
     """
     m = white.shape[-1]
     return torch.fft.irfft2(torch.fft.rfft2(white) * amplitudes(m).to(white), s=(m, m))

@@ -19,7 +19,7 @@ from torch import Tensor
 from configs import Frozen, LensSystems, Rim
 from learn.lenses.latent import NAMES, Lens, brightness
 from learn.lenses.likelihood import FRAME, Observation
-from learn.lenses.refine import Refiner
+from learn.lenses.refine import Refiner, moved
 from learn.methods.rim import Estimate, core
 from learn.methods.rim import Rim as Machine
 from learn.model import Model, check_seeds
@@ -31,7 +31,7 @@ LENGTHS = ("theta_e", "x", "y", "r_s")
 
 @dataclass(frozen=True)
 class Effort:
-    """Steps of the network, None: as trained; of the descent to the posterior's peak, 0: none; draws, 0 or at least 2.
+    """Steps of the network, None: as trained; of the fit to the posterior's peak, 0: none; draws, 0 or at least 2.
 
     Without draws errors are nan.
     """
@@ -153,8 +153,8 @@ class Inverter(Answering, Model):
 
     @property
     def supersampling(self) -> int:
-        """Rays along a pixel of an image in the likelihood."""
-        return self._machine.config.supersampling
+        """Rays along a pixel of an image in what is told."""
+        return self._machine.config.fit_supersampling
 
     @property
     def n_parameters(self) -> int:
@@ -191,15 +191,15 @@ class Inverter(Answering, Model):
         """The best estimate, and draws of the posterior: the network's own, or the exact likelihood's."""
         if not effort.n_refine:
             return start, [start.draw(rng) for _ in range(effort.n_draws)]
-        refiner = Refiner(self._machine, self._nets, effort.n_refine)
+        refiner = Refiner(self._machine, effort.n_refine)
         peak = refiner.peak(start, seen)
         draws = (refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws))
-        return start.moved(*peak), [start.moved(*one) for one in draws]
+        return moved(start, peak), [moved(start, one) for one in draws]
 
     def _told(self, seen: Observation, best: Estimate, draws: list[Estimate], pixel_size: Floats) -> Inversion:
         machine, scale = self._machine, seen.scale[:, None, None]
         with torch.no_grad():
-            model, residual = machine.model(best, seen, self._nets), machine.residual(best, seen, self._nets)
+            model, residual = (told(best, seen, machine.exact(seen)) for told in (machine.model, machine.residual))
         frame = pixel_size * self.n_pixels / FRAME
         sources = stacked([brightness(one.source) for one in draws], best.source)
         lenses = stacked([machine.physical(one.lens).values for one in draws], best.lens)

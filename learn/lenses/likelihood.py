@@ -7,6 +7,7 @@ nothing of networks or of files.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from sim.lensing.psf import fast_side
 FRAME = 2.0
 """Side of an image."""
 UNSEEN = 1e-3  # of the largest weight of a source pixel, below which an image says nothing of it
+NOTHING = 1e-9  # weight of a source pixel, far below that of one which an image with a signal shows
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,14 @@ class Forward:
 
     def seen_through(self, mass: Deflector, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
         """As `image`, by any mass in frames; of `lens` only the width of the kernel is used."""
-        camera = self._camera(blurred(psf, lens), source.dtype)
-        return camera.image(mass, self._light(source))
+        return self.traced(mass, lens, psf, source.dtype)(source)
+
+    def traced(self, mass: Deflector, lens: Lens, psf: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """What makes images of any source that one mass bends: linear, its rays are followed once."""
+        camera = self._camera(blurred(psf, lens), dtype)
+        x, y = camera.rays
+        alpha_x, alpha_y = mass.deflection(x, y)
+        return lambda source: camera.recorded(self._light(source).brightness(x - alpha_x, y - alpha_y))
 
     def evaluate(self, source: Tensor, latent: Tensor, seen: Observation) -> Evaluated:
         """Latents (B, m, m) of a source and (B, 11) of a lens, without gradients of what comes out."""
@@ -87,7 +95,8 @@ class Forward:
             up, slope = torch.autograd.grad(fit, (flux, moved), retain_graph=True)
             uniform = self.image(torch.ones_like(flux), Lens.of(moved.detach()), seen.psf)
             (weight,) = torch.autograd.grad(model, flux, uniform.detach() * seen.weight.square())
-        most = weight.amax((1, 2), keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)
+        weight = weight.clamp(min=0)  # a learned operator's may be anything
+        most = weight.amax((1, 2), keepdim=True).clamp(min=NOTHING)
         step = up / (weight + UNSEEN * most)
         return Evaluated(model.detach(), residual.detach(), step, weight / most, slope)
 

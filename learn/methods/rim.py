@@ -105,7 +105,7 @@ class Rim:
         truth = brightness(self.truth(batch, seen))
         error = source_error(brightness(last.source), truth)
         theta = (self.physical(last.lens).values[:, 0] / Lens.of(batch.params).values[:, 0]).log()
-        chi2 = self.residual(last, seen, nets).square().mean()
+        chi2 = self.residual(last, seen, self.likelihood(seen, nets)).square().mean()
         return {"loss": loss, **parts, "source_mse": error.mean(), "theta_e": theta.abs().mean(), "chi2": chi2}
 
     def predict(self, nets: Nets, inputs: Tensor, _params: Tensor, _seeds: Tensor) -> Tensor:
@@ -127,19 +127,22 @@ class Rim:
             source, lens = source + step.maps[:, 0], lens + step.vector[:, :N_LENS]
             yield Estimate(source, torch.exp(step.maps[:, 1]), lens, triangular(step.vector[:, N_LENS:]))
 
+    def exact(self, seen: Observation) -> Forward:
+        """What estimates are held against that are made to fit, or told."""
+        return Forward(seen.image.shape[-1], self.field, self.config.fit_supersampling)
+
     def likelihood(self, seen: Observation, nets: Nets) -> Forward:
-        """That of these images."""
+        """What the network is shown."""
         shape = (seen.image.shape[-1], self.field, self.config.supersampling)
         return Forward(*shape) if self.config.forward == "exact" else LearnedForward(*shape, nets[OPERATOR])
 
-    def model(self, estimate: Estimate, seen: Observation, nets: Nets) -> Tensor:
+    def model(self, estimate: Estimate, seen: Observation, forward: Forward) -> Tensor:
         """The images (B, n, n) that an estimate stands for."""
-        forward = self.likelihood(seen, nets)
         return forward.image(brightness(estimate.source), self.physical(estimate.lens), seen.psf)
 
-    def residual(self, estimate: Estimate, seen: Observation, nets: Nets) -> Tensor:
+    def residual(self, estimate: Estimate, seen: Observation, forward: Forward) -> Tensor:
         """Images less what the estimate makes of them, in standard deviations."""
-        return (seen.image - self.model(estimate, seen, nets)) * seen.weight
+        return (seen.image - self.model(estimate, seen, forward)) * seen.weight
 
     def latent(self, lens: Tensor) -> Tensor:
         """Standardised -> unbounded numbers (B, 11)."""
