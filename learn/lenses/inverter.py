@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs import Frozen, LensSystems, Rim
+from learn.lenses.estimate import Estimate
+from learn.lenses.fit import moved
 from learn.lenses.latent import NAMES, Lens, brightness
 from learn.lenses.likelihood import FRAME, Observation
-from learn.lenses.refine import Refiner, moved
-from learn.methods.rim import Estimate, core
+from learn.lenses.refine import Refiner
 from learn.methods.rim import Rim as Machine
+from learn.methods.rim import core
 from learn.model import Model, check_seeds
 
 Floats = NDArray[np.float32]

@@ -58,7 +58,7 @@ class Minimiser:
         z, damping = start, torch.full_like(start[:, 0], FIRST)
         residual = problem.residual(z)
         for _ in range(self.n_steps):
-            tried = z + self._step(problem.linear(z), residual, centre - z, damping)
+            tried = z + gauss_newton(problem.linear(z), residual, centre - z, damping, self.n_inner)
             found = problem.residual(tried)
             is_better = total(found, tried - centre) < total(residual, z - centre)
             damping = damping * torch.where(is_better, EASED, RAISED)
@@ -66,14 +66,16 @@ class Minimiser:
             residual = torch.where(is_better[:, None], found, residual)
         return z
 
-    def _step(self, linear: Linear, residual: Tensor, pull: Tensor, damping: Tensor) -> Tensor:
-        more = 1 + damping[:, None]
-        return conjugate_gradients(
-            lambda z: linear.adjoint(linear.forward(z)) + more * z,
-            linear.adjoint(residual) + pull,
-            lambda z: linear.preconditioned(z, damping),
-            self.n_inner,
-        )
+
+def gauss_newton(linear: Linear, residual: Tensor, pull: Tensor, damping: Tensor, n_steps: int) -> Tensor:
+    """A step (B, N) along which a residual (B, P) falls; `pull` (B, N) is the way to the centre."""
+    more = 1 + damping[:, None]
+    return conjugate_gradients(
+        lambda z: linear.adjoint(linear.forward(z)) + more * z,
+        linear.adjoint(residual) + pull,
+        lambda z: linear.preconditioned(z, damping),
+        n_steps,
+    )
 
 
 def total(residual: Tensor, moved: Tensor) -> Tensor:

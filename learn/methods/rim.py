@@ -8,7 +8,6 @@ al. 2019 (arXiv:1901.01359). Knows nothing of the training loop or of files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -18,45 +17,23 @@ from configs import Rim as Config
 from configs import Train
 from configs import UNet as UNetConfig
 from learn.data import About, Batch
-from learn.lenses.correlated import correlated
+from learn.lenses.estimate import N_FACTOR, N_LENS, Estimate, triangular
+from learn.lenses.fit import Fit, moved
 from learn.lenses.latent import NAMES, Lens, brightness, compressed, latent_of
+from learn.lenses.least_squares import gauss_newton
 from learn.lenses.likelihood import Evaluated, Forward, LearnedForward, Observation
 from learn.methods.method import Metrics, Nets
-from learn.nets.recurrent import Recurrent, blank
+from learn.nets.recurrent import Recurrent, Step, blank
 from learn.nets.unet import UNet
 from learn.normalize import Normalizer
 
 NET, OPERATOR = "rim", "operator"
 OPERATOR_NET = UNetConfig(width=16, n_levels=4, padding="reflect")
-N_LENS = len(NAMES)
-N_FACTOR = N_LENS * (N_LENS + 1) // 2
 WORTH = (5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1)
 """Of the squared errors of a lens in the loss: its radius must be known best, its last four numbers hardly can be."""
+LOOSE = 0.3  # of a latent source, by which a proposed move may differ from none
 FAINT = 0.02  # scales of an image: brightness of a source before anything is known of it
 BRIGHT = 0.05  # of the peak of a source, above which a pixel is one of it
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Latent source (B, m, m) with its standard deviation, standardised lens (B, 11), and A (B, 11, 11).
-
-    A is lower triangular: A (truth - lens) is white noise.
-    """
-
-    source: Tensor
-    spread: Tensor
-    lens: Tensor
-    factor: Tensor
-
-    def moved(self, source: Tensor, lens: Tensor) -> Estimate:
-        """As white noise moves it: (B, m, m) the source, whose errors are correlated, and (B, 11) the lens."""
-        by = torch.linalg.solve_triangular(self.factor, lens[..., None], upper=False)[..., 0]
-        return replace(self, source=self.source + self.spread * correlated(source), lens=self.lens + by)
-
-    def draw(self, rng: torch.Generator) -> Estimate:
-        """As far off as it says that it may be."""
-        white = (torch.randn(x.shape, generator=rng) for x in (self.source, self.lens))
-        return self.moved(*white)
 
 
 class Rim:
@@ -74,8 +51,9 @@ class Rim:
 
     def build(self) -> dict[str, nn.Module]:
         """A new network, drawn from torch's current random state."""
-        n_vector = 2 * N_LENS + 1
-        net = Recurrent(self.net_config, n_image=4, n_maps=4, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))
+        more = 1 if self.config.n_proposed else 0
+        n_maps, n_vector = 4 + more, (2 + more) * N_LENS + 1
+        net = Recurrent(self.net_config, n_image=4, n_maps=n_maps, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))
         if self.config.forward == "exact":
             return {NET: net}
         return {OPERATOR: UNet(OPERATOR_NET, 1, 1, N_LENS + 1), NET: net}
@@ -122,8 +100,11 @@ class Rim:
         memory = blank(self.net_config, source)
         for _ in range(n_iterations):
             found = likelihood.evaluate(source, self.latent(lens), seen)
-            views = self._views(found, source, lens, seen)
-            step, memory = nets[NET](*views, memory)
+            image, maps, vector = self._views(found, source, lens, seen)
+            if self.config.n_proposed:
+                proposed = self._proposed(likelihood, source, lens, seen)
+                maps, vector = torch.cat((maps, proposed.maps), dim=1), torch.cat((vector, proposed.vector), dim=1)
+            step, memory = nets[NET](image, maps, vector, memory)
             source, lens = source + step.maps[:, 0], lens + step.vector[:, :N_LENS]
             yield Estimate(source, torch.exp(step.maps[:, 1]), lens, triangular(step.vector[:, N_LENS:]))
 
@@ -174,6 +155,16 @@ class Rim:
         width = seen.psf.amax((1, 2)).log()[:, None]
         return torch.stack(image, dim=1), torch.stack(maps, dim=1), torch.cat((lens, slope, width), dim=1)
 
+    @torch.no_grad()
+    def _proposed(self, likelihood: Forward, source: Tensor, lens: Tensor, seen: Observation) -> Step:
+        """About the move of source and lens to where both would be most probable, were images linear in them."""
+        here = Estimate(source, torch.full_like(source, LOOSE), lens, torch.eye(N_LENS).expand(len(lens), -1, -1))
+        fit, start = Fit(self.physical, likelihood, here, seen), lens.new_zeros(len(lens), source[0].numel() + N_LENS)
+        pull = torch.cat((start[:, :-N_LENS], -lens), dim=1)
+        white = gauss_newton(fit.linear(start), fit.residual(start), pull, start[:, 0], self.config.n_proposed)
+        there = moved(here, white)
+        return Step(compressed(there.source - source)[:, None], torch.asinh(there.lens - lens))
+
     def _errors(self, estimate: Estimate, truth: Tensor, lens: Tensor) -> dict[str, Tensor]:
         off, missed = estimate.source - truth, lens - estimate.lens
         white = (estimate.factor @ missed.detach()[..., None])[..., 0]
@@ -200,15 +191,6 @@ def core(psf: Tensor, side: int) -> Tensor:
     rim = max(psf.shape[-1] // 2 - side // 2, 0)
     kept = psf[:, rim : rim + side, rim : rim + side]
     return kept / kept.sum((1, 2), keepdim=True)
-
-
-def triangular(numbers: Tensor) -> Tensor:
-    """(B, 66) as lower triangular matrices (B, 11, 11) with a diagonal above 0."""
-    rows, columns = torch.tril_indices(N_LENS, N_LENS)
-    matrix = numbers.new_zeros(len(numbers), N_LENS, N_LENS)
-    matrix[:, rows, columns] = numbers
-    diagonal = torch.diagonal(matrix, dim1=1, dim2=2)
-    return matrix - torch.diag_embed(diagonal) + torch.diag_embed(torch.exp(diagonal))
 
 
 def source_error(found: Tensor, truth: Tensor) -> Tensor:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from toy_lenses import K, M, toy_lenses, toy_rim
 
+from learn.lenses.estimate import N_LENS, Estimate, triangular
+from learn.lenses.fit import Fit, moved
 from learn.lenses.least_squares import total
-from learn.lenses.refine import Fit, Refiner, moved
-from learn.methods.rim import N_LENS, Estimate, observed, triangular
+from learn.lenses.refine import Refiner
+from learn.methods.rim import observed
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def fit() -> Fit:
     factor = triangular(0.3 * torch.randn(2, N_LENS * (N_LENS + 1) // 2, generator=torch.Generator().manual_seed(1)))
     source = rim.truth(batch, seen) + 0.1
     prior = Estimate(source, torch.full_like(source, 0.3), rim.scale.forward(batch.params) + 0.1, factor)
-    return Fit(rim, rim.exact(seen), prior, seen)
+    return Fit(rim.physical, rim.exact(seen), prior, seen)
 
 
 def white(scale: float) -> Tensor:
@@ -59,7 +61,7 @@ def test_what_is_masked_says_nothing(fit: Fit) -> None:
 
 
 def test_the_peak_is_more_probable_than_the_prior_and_than_what_is_near(fit: Fit) -> None:
-    refiner = Refiner(fit.rim, 15)
+    refiner = Refiner(toy_rim(), 15)
     peak = refiner.peak(fit.prior, fit.seen)
 
     def improbable(z: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ import torch
 from toy_lenses import M, toy_lenses, toy_rim
 
 from learn.data import Batch
+from learn.lenses.estimate import Estimate, triangular
+from learn.lenses.fit import moved
 from learn.lenses.latent import NAMES, brightness
-from learn.lenses.refine import Refiner, moved
-from learn.methods.rim import NET, OPERATOR, Estimate, Rim, core, observed, source_error, triangular
+from learn.lenses.refine import Refiner
+from learn.methods.rim import NET, OPERATOR, Rim, core, observed, source_error
 
 
 def built(**method: object) -> tuple[Rim, dict[str, torch.nn.Module]]:
