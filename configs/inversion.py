@@ -38,9 +38,6 @@ class Rim(Method):
     fit_supersampling: int = Field(
         2, ge=1, le=8, description="the same, where an estimate is made to fit, and of what is told"
     )
-    n_proposed: int = Field(
-        0, ge=0, le=64, description="conjugate gradients to a move of source and lens at once that it is shown; 0: none"
-    )
     psf_side: int = Field(21, ge=1, le=255, description="pixels along a kernel, of which the rest is cut off; odd")
     spread_weight: float = Field(0.1, gt=0, le=10, description="weight of the uncertainties beside the estimates")
 

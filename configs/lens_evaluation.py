@@ -34,7 +34,7 @@ class EvaluateLenses(Frozen):
     iterations: tuple[NIterations, ...] = Field(
         (5, 8, 12, 20), min_length=1, description="numbers of steps whose errors are measured"
     )
-    n_refine: int = Field(100, ge=0, le=10_000, description="steps of the descent to the posterior's peak; 0: none")
+    n_refine: int = Field(20, ge=0, le=1000, description="steps of the fit to the posterior's peak; 0: none")
     n_draws: int = Field(32, ge=2, le=1024, description="draws of the posterior by the network, of every system")
     n_refined_draws: int = Field(16, ge=2, le=1024, description="draws that are made to fit, of a few systems")
     n_refined: int = Field(2, ge=0, le=4096, description="systems of each family whose draws are made to fit")

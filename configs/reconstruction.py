@@ -10,7 +10,7 @@ from pydantic import Field
 from configs.frozen import Location
 from configs.observing import Above0, Prepare
 
-MAX_REFINE, MAX_DRAWS = 10_000, 4096
+MAX_REFINE, MAX_DRAWS = 1000, 4096
 
 
 class Reconstruct(Prepare):
@@ -26,7 +26,7 @@ class Reconstruct(Prepare):
         0.3, description="nearer to the centre pixels are hidden if the lens's light was fitted [arcsec]; null for none"
     )
     n_iterations: int | None = Field(None, ge=1, le=64, description="steps of the network; as trained if not told")
-    n_refine: int = Field(100, ge=0, le=MAX_REFINE, description="steps of descent after it; 0 for its own answer")
+    n_refine: int = Field(20, ge=0, le=MAX_REFINE, description="steps of a fit after it; 0 for its own answer")
     n_draws: int = Field(32, ge=2, le=MAX_DRAWS, description="draws of the posterior that the errors are from")
     seed: int = Field(0, ge=0, lt=2**40, description="seed of the draws")
     n_retries: int = Field(2, ge=0, le=10, description="how often an image whose worker was lost is tried again")

@@ -49,7 +49,7 @@ class ServeInversions(Replicas):
 
     checkpoint: Location = Field(description="folder with weights.safetensors and meta.json")
     max_pixels: int = Field(512, ge=8, le=4096, description="longest side of an image that is accepted")
-    max_refine: int = Field(100, ge=0, le=MAX_REFINE, description="most steps of descent of a request")
+    max_refine: int = Field(40, ge=0, le=MAX_REFINE, description="most steps of the fit of a request")
     max_draws: int = Field(64, ge=2, le=MAX_DRAWS, description="most draws of a request")
 
     @model_validator(mode="after")

@@ -100,7 +100,7 @@ class InvertAsked(Asked):
 
     field: Angle = Field(None, description="side of the square that is inverted [arcsec]; the shorter of the image's")
     n_iterations: int | None = Field(None, ge=1, le=64, description="steps of the network; as trained if not told")
-    n_refine: int = Field(0, ge=0, description="steps of descent after it; 0 for its own answer")
+    n_refine: int = Field(0, ge=0, description="steps of a fit after it; 0 for its own answer")
     n_draws: int | None = Field(None, ge=2, description="draws that the errors are from; 32, or the most if fewer")
     z_lens: Redshift = Field(None, description="redshift of the lens")
     z_source: Redshift = Field(None, description="redshift of the source")
@@ -240,7 +240,7 @@ class InvertModel(Served):
     field: float = Field(description="side of a source over that of the frame")
     n_iterations: int = Field(description="steps of the network, unless a request asks for others")
     max_pixels: int = Field(description="longest side of an image")
-    max_refine: int = Field(description="most steps of descent a request may ask for")
+    max_refine: int = Field(description="most steps of the fit that a request may ask for")
     max_draws: int = Field(description="most draws a request may ask for")
 
 

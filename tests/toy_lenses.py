@@ -19,8 +19,8 @@ from sim.lensing.psf import gaussian
 
 N, M, K = 32, 24, 9
 FIELD = 0.5
-LOW = torch.tensor([0.3, -0.15, -0.15, -0.05, -0.05, -0.05, -0.05, 0.0, 2.0, -0.02, -0.05])
-HIGH = torch.tensor([0.6, 0.15, 0.15, 0.05, 0.05, 0.05, 0.05, 0.01, 3.0, 0.02, 0.05])
+LOW = torch.tensor([0.3, 1.9, -0.15, -0.15, -0.05, -0.05, -0.05, -0.05, 0.0, 2.0, -0.02, -0.05])
+HIGH = torch.tensor([0.6, 2.1, 0.15, 0.15, 0.05, 0.05, 0.05, 0.05, 0.01, 3.0, 0.02, 0.05])
 
 ABOUT = About(
     input_channels=("image", "noise", "psf"),

@@ -22,7 +22,7 @@ from learn.scores.bootstrap import N_DRAWS
 from learn.scores.coverage import NOMINAL, coverage, ranks
 
 WHOLE, PIXELS = "Einstein radius", "source pixels"
-PARAMETERS = ("theta_e", "e1", "e2", "x", "y", "gamma1", "gamma2")
+PARAMETERS = ("theta_e", "slope", "e1", "e2", "x", "y", "gamma1", "gamma2")
 """Of `NAMES`, those that every family has."""
 N_PLACES = 40
 """Of the pixels: of equal probability by a normal law."""

@@ -67,7 +67,7 @@ python -m learn import FOLDER --out CHECKPOINT
 
 ```python
 from learn.lenses.inverter import Effort, Inverter
-found = Inverter.load("CHECKPOINT")(images, noise, psf, pixel_size, Effort(n_refine=100))  # numpy; arcsec
+found = Inverter.load("CHECKPOINT")(images, noise, psf, pixel_size, Effort(n_refine=20))  # numpy; arcsec
 ```
 
 MIT licence.

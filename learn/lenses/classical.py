@@ -33,9 +33,10 @@ Bounds = Mapping[str, tuple[float, float, float, float]]
 """Of each parameter: where the swarm starts, how far about it, lowest, highest."""
 Told = list[dict[str, Any]]
 
-MASSES, LIGHTS = ("SIE", "SHEAR"), ("SERSIC_ELLIPSE",)
-SIE: Bounds = {
+MASSES, LIGHTS = ("EPL", "SHEAR"), ("SERSIC_ELLIPSE",)
+POWER_LAW: Bounds = {
     "theta_E": (0.45, 0.35, 0.02, 1.5),
+    "gamma": (2.0, 0.1, 1.5, 2.5),
     "e1": (0.0, 0.2, -0.6, 0.6),
     "e2": (0.0, 0.2, -0.6, 0.6),
     "center_x": (0.0, 0.05, -0.2, 0.2),
@@ -51,7 +52,7 @@ SOURCE: Bounds = {
     "center_y": (0.0, 0.2, -0.6, 0.6),
 }
 ORIGIN = {"ra_0": 0.0, "dec_0": 0.0}
-OURS = {"theta_E": "theta_e", "center_x": "x", "center_y": "y"}
+OURS = {"theta_E": "theta_e", "gamma": "slope", "center_x": "x", "center_y": "y"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def data_of(image: Floats, noise: Floats) -> dict[str, Any]:
 def parameters() -> dict[str, Any]:
     """Starts, widths, what is fixed, lowest and highest values of all parameters."""
     return {
-        "lens_model": columns([SIE, SHEAR], [{}, ORIGIN]),
+        "lens_model": columns([POWER_LAW, SHEAR], [{}, ORIGIN]),
         "source_model": columns([SOURCE], [{}]),
     }
 

@@ -16,7 +16,7 @@ N_FACTOR = N_LENS * (N_LENS + 1) // 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """Latent source (B, m, m) with its standard deviation, standardised lens (B, 11), and A (B, 11, 11).
+    """Latent source (B, m, m) with its standard deviation, standardised lens (B, 12), and A (B, 12, 12).
 
     A is lower triangular: A (truth - lens) is white noise.
     """
@@ -27,7 +27,7 @@ class Estimate:
     factor: Tensor
 
     def moved(self, source: Tensor, lens: Tensor) -> Estimate:
-        """As white noise moves it: (B, m, m) the source, whose errors are correlated, and (B, 11) the lens."""
+        """As white noise moves it: (B, m, m) the source, whose errors are correlated, and (B, 12) the lens."""
         by = torch.linalg.solve_triangular(self.factor, lens[..., None], upper=False)[..., 0]
         return replace(self, source=self.source + self.spread * correlated(source), lens=self.lens + by)
 
@@ -38,7 +38,7 @@ class Estimate:
 
 
 def triangular(numbers: Tensor) -> Tensor:
-    """(B, 66) as lower triangular matrices (B, 11, 11) with a diagonal above 0."""
+    """(B, 78) as lower triangular matrices (B, 12, 12) with a diagonal above 0."""
     rows, columns = torch.tril_indices(N_LENS, N_LENS)
     matrix = numbers.new_zeros(len(numbers), N_LENS, N_LENS)
     matrix[:, rows, columns] = numbers

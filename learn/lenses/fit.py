@@ -12,7 +12,7 @@ from torch import Tensor
 from learn.lenses.correlated import correlated
 from learn.lenses.estimate import N_LENS, Estimate
 from learn.lenses.latent import Lens, brightness
-from learn.lenses.likelihood import Forward, Observation
+from learn.lenses.likelihood import Forward, Imaging, Observation
 
 DIFFERENCE = 0.002  # standard deviations of the prior of a lens, over which its derivatives are taken
 
@@ -31,7 +31,7 @@ class Fit:
 
     @torch.no_grad()
     def residual(self, z: Tensor) -> Tensor:
-        """(B, m^2 + 11) -> (B, n^2)."""
+        """(B, m^2 + 12) -> (B, n^2)."""
         at = moved(self.prior, z)
         return (self.weighted(self.seen.image) - self._image(brightness(at.source), at.lens)).flatten(1)
 
@@ -40,20 +40,20 @@ class Fit:
         """Exact in the source, by differences in the lens."""
         at = moved(self.prior, z)
         lens, flux = self.physical(at.lens), brightness(at.source)
-        traced = self.forward.traced(lens.mass(), lens, self.seen.psf, flux.dtype)
+        imaging = self.forward.imaging(lens, self.seen.psf)
         with torch.enable_grad():
             source, latent = torch.zeros_like(flux).requires_grad_(), at.source.requires_grad_()
-            image = self.weighted(traced(source))
+            image = self.weighted(imaging(source))
             (rise,) = torch.autograd.grad(brightness(latent).sum(), latent)
-        return Linearised(traced, self.seen.weight, source, image, rise * self.prior.spread, self._columns(z, flux))
+        return Linearised(imaging, self.seen.weight, source, image, rise * self.prior.spread, self._columns(z, flux))
 
     def weighted(self, image: Tensor) -> Tensor:
         """In standard deviations of the noise."""
         return image * self.seen.weight
 
     def _columns(self, z: Tensor, flux: Tensor) -> Tensor:
-        """(B, n^2, 11): how images change with the white noise of the lens."""
-        source, lens = z.split((z.shape[1] - N_LENS, N_LENS), dim=1)
+        """(B, n^2, 12): how images change with the white noise of the lens."""
+        source, lens = z[:, :-N_LENS], z[:, -N_LENS:]
         steps = DIFFERENCE * torch.eye(N_LENS, dtype=z.dtype)
         here, *moves = (moved(self.prior, torch.cat((source, lens + by), dim=1)).lens for by in (0 * steps[0], *steps))
         image = self._image(flux, here)
@@ -66,12 +66,12 @@ class Fit:
 class Linearised(NamedTuple):
     """How the images of an estimate change with its white noise.
 
-    traced makes images of sources, weight is one over their noise; image is the weighted one of the pixels `source`
-    (B, m, m), for its gradient. rise is the brightness of each pixel a standard deviation; columns (B, n^2, 11) are the
+    imaging makes images of sources, weight is one over their noise; image is the weighted one of the pixels `source`
+    (B, m, m), for its gradient. rise is the brightness of each pixel a standard deviation; columns (B, n^2, 12) are the
     derivatives in the lens.
     """
 
-    traced: Callable[[Tensor], Tensor]
+    imaging: Imaging
     weight: Tensor
     source: Tensor
     image: Tensor
@@ -81,7 +81,7 @@ class Linearised(NamedTuple):
     @torch.no_grad()
     def forward(self, z: Tensor) -> Tensor:
         white = z[:, :-N_LENS].reshape(self.source.shape)
-        image = self.traced(self.rise * correlated(white)) * self.weight
+        image = self.imaging(self.rise * correlated(white)) * self.weight
         return image.flatten(1) + times(self.columns, z[:, -N_LENS:])
 
     def adjoint(self, u: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class Linearised(NamedTuple):
 
 
 def moved(prior: Estimate, z: Tensor) -> Estimate:
-    """A prior as white noise (B, m^2 + 11) moves it: the source, whose errors are correlated, and the lens."""
+    """A prior as white noise (B, m^2 + 12) moves it: the source, whose errors are correlated, and the lens."""
     return prior.moved(z[:, :-N_LENS].reshape(prior.source.shape), z[:, -N_LENS:])
 
 

@@ -54,7 +54,7 @@ AS_TRAINED = Effort()
 
 @dataclass(frozen=True)
 class Inversion:
-    """What images (B, n, n) say, in their unit; lenses (B, 11) and draws (S, B, 11) in the order of `NAMES`, in arcsec.
+    """What images (B, n, n) say, in their unit; lenses (B, 12) and draws (S, B, 12) in the order of `NAMES`, in arcsec.
 
     A source (B, m, m) is what a pixel of the image would hold where nothing bends its light; its own pixels are
     `source_pixel` (B,) [arcsec]. chi2 (B,) is that of a pixel of the image, where it is not masked.
@@ -194,7 +194,7 @@ class Inverter(Answering, Model):
         if not effort.n_refine:
             return start, [start.draw(rng) for _ in range(effort.n_draws)]
         refiner = Refiner(self._machine, effort.n_refine)
-        peak = refiner.peak(start, seen)
+        peak = refiner.peak(start, seen, rng)
         draws = (refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws))
         return moved(start, peak), [moved(start, one) for one in draws]
 
@@ -238,7 +238,7 @@ def checked_sizes(pixel_size: Floats, n: int) -> Floats:
 
 
 def arcsec(lens: Lens, frame: Floats) -> Floats:
-    """Numbers (..., B, 11) of lenses whose images have half a side of `frame` (B,) [arcsec]."""
+    """Numbers (..., B, 12) of lenses whose images have half a side of `frame` (B,) [arcsec]."""
     lengths = np.array([name in LENGTHS for name in NAMES])
     values: Floats = lens.values.detach().numpy() * np.where(lengths, frame[:, None], 1).astype(np.float32)
     return values

@@ -15,9 +15,9 @@ from torch import Tensor
 from learn.data import Batch
 from learn.lenses.inverter import Floats, arcsec
 from learn.lenses.latent import NAMES, Lens, brightness, latent_of
-from learn.lenses.likelihood import FRAME, Forward, Observation
+from learn.lenses.likelihood import FRAME, Forward, Imaging, Observation
 from learn.methods.rim import observed
-from learn.sources.lenses import LensSource
+from learn.sources.lenses import LensSource, unseen_shift
 from sim.lensing.einstein import einstein_radius_near
 from sim.lensing.profiles import Deflector, Vector
 from sim.lensing.scene import Columns, mass, scene
@@ -28,14 +28,15 @@ EMPTY = 1e-5
 
 @dataclass(frozen=True)
 class Framed:
-    """A mass in arcsec as it is in frames of `unit` (B, 1, 1) [arcsec]."""
+    """A mass in arcsec as it is in frames of `unit` (B, 1, 1) [arcsec], less a `shift` [arcsec] that no image tells."""
 
     mass: Deflector
     unit: Tensor
+    shift: Vector
 
     def deflection(self, x: Tensor, y: Tensor) -> Vector:
         alpha_x, alpha_y = self.mass.deflection(x * self.unit, y * self.unit)
-        return alpha_x / self.unit, alpha_y / self.unit
+        return (alpha_x - self.shift[0]) / self.unit, (alpha_y - self.shift[1]) / self.unit
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class KnownLens(Forward):
 
     bends: Deflector | None = None
 
-    def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
-        """Brightness of a source to images (B, n, n); of `lens` only the width of the kernel is used."""
+    def imaging(self, lens: Lens, psf: Tensor) -> Imaging:
+        """What makes images (B, n, n) of sources; of `lens` only the width of the kernel is used."""
         assert self.bends is not None
-        return self.seen_through(self.bends, source, lens, psf)
+        return self.traced(self.bends, lens, psf)
 
 
 class BackProjected(NamedTuple):
@@ -67,7 +68,7 @@ class BackProjected(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """Of B systems of one family: lens (B, 11) as `NAMES` has it; Einstein radius of the whole lens and sizes (B,).
+    """Of B systems of one family: lens (B, 12) as `NAMES` has it; Einstein radius of the whole lens and sizes (B,).
 
     image (B, n, n) is the lensed source without noise; noise (B,) the true noise over the one that is told.
     """
@@ -97,7 +98,8 @@ def known(source: LensSource, indices: Sequence[int], batch: Batch, psf_side: in
     there, columns = scene(truths, config), Columns(truths, torch.float64, "cpu")
     half = columns.flat("pixel_size") * config.n_pixels / FRAME
     lens = Lens.of(batch.params)
-    bends = Framed(there.mass, half.float()[:, None, None])
+    shift = unseen_shift(there.mass, lens, Columns(truths, torch.float32, "cpu"), config)
+    bends = Framed(there.mass, half.float()[:, None, None], shift)
     operator = KnownLens(config.n_pixels, source.config.field, source.config.supersampling, bends)
     radii = einstein_radius_near(mass(columns, config), (columns("x"), columns("y")), half[:, None, None])
     return Known(

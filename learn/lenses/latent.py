@@ -16,50 +16,55 @@ from torch import Tensor
 
 from sim.lensing.einstein import einstein_radius_near, mean_convergence
 from sim.lensing.ellipse import FAINT
-from sim.lensing.profiles import NFW, SIE, Mass, Shear, Sum
+from sim.lensing.profiles import EPL, NFW, Mass, Shear, Sum
 
-LENS = ("theta_e", "e1", "e2", "x", "y", "gamma1", "gamma2", "kappa_s", "r_s")
-"""What a lens is: an SIE, an external shear, and an NFW halo about the same centre."""
+LENS = ("theta_e", "slope", "e1", "e2", "x", "y", "gamma1", "gamma2", "kappa_s", "r_s")
+"""What a lens is: an elliptical power law, an external shear, and an NFW halo about the same centre."""
 NUISANCE = ("psf_width", "noise")
 """Natural logarithms of the true widths of the point spread function and of the noise over the assumed ones."""
 NAMES = (*LENS, *NUISANCE)
-SIZES = (1, 2, 2, 2, 1, 1, 2)
-"""Numbers that go together: radius, ellipticity, centre, shear, convergence and radius of the halo, nuisance."""
+SIZES = (1, 1, 2, 2, 2, 1, 1, 2)
+"""Numbers that go together: radius, slope, ellipticity, centre, shear, convergence and radius of the halo, nuisance."""
 SHARPNESS = 5.0
 """Brightness below one part of it of the scale of an image is linear in the latent, and logarithmic above."""
-ROUND = 0.95  # largest |e|: an axis ratio of .026
+ROUND = 0.8  # largest |e|: an axis ratio of .11
+ISOTHERMAL = 2.0
+STEEP = 0.95  # most that a slope differs from that of an isothermal lens
 MOST_SHEAR = 0.9
 NO_HALO = 1e-3  # kappa_s that nothing tells from 0
-LEAST = 0.1  # of the theta_e of a lens, what is left of it where its halo alone would do
+LEAST = 0.1  # of the convergence of an ellipsoid, what is left of it where its halo alone would do
 
 
 @dataclass(frozen=True)
 class Lens:
-    """Physical numbers (B, 11), in the order of `NAMES`, angles in frames."""
+    """Physical numbers (B, 12), in the order of `NAMES`, angles in frames."""
 
     values: Tensor
 
     @classmethod
     def of(cls, latent: Tensor) -> Lens:
-        """Of unbounded numbers (B, 11)."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(latent, [*SIZES], dim=1)
-        parts = (torch.exp(theta_e), bounded(e, ROUND), centre, bounded(shear, MOST_SHEAR))
+        """Of unbounded numbers (B, 12)."""
+        theta_e, slope, e, centre, shear, kappa_s, r_s, nuisance = torch.split(latent, [*SIZES], dim=1)
+        slope = ISOTHERMAL + bounded(slope, STEEP)
+        parts = (torch.exp(theta_e), slope, bounded(e, ROUND), centre, bounded(shear, MOST_SHEAR))
         return cls(torch.cat((*parts, torch.exp(kappa_s) - NO_HALO, torch.exp(r_s), nuisance), dim=1))
 
     def latent(self) -> Tensor:
-        """The unbounded numbers (B, 11) of which this is `Lens.of`."""
-        theta_e, e, centre, shear, kappa_s, r_s, nuisance = torch.split(self.values, [*SIZES], dim=1)
-        parts = (torch.log(theta_e), unbounded(e, ROUND), centre, unbounded(shear, MOST_SHEAR))
+        """The unbounded numbers (B, 12) of which this is `Lens.of`."""
+        theta_e, slope, e, centre, shear, kappa_s, r_s, nuisance = torch.split(self.values, [*SIZES], dim=1)
+        slope = unbounded(slope - ISOTHERMAL, STEEP)
+        parts = (torch.log(theta_e), slope, unbounded(e, ROUND), centre, unbounded(shear, MOST_SHEAR))
         return torch.cat((*parts, torch.log(kappa_s.clamp(min=0) + NO_HALO), torch.log(r_s), nuisance), dim=1)
 
     def mass(self) -> Mass:
         """What bends light."""
         return Sum(self.parts())
 
-    def parts(self) -> tuple[SIE, Shear, NFW]:
+    def parts(self) -> tuple[EPL, Shear, NFW]:
         """Ellipsoid, external shear and halo, each parameter (B, 1, 1)."""
-        theta_e, e1, e2, x, y, gamma1, gamma2, kappa_s, r_s = self.values[:, : len(LENS), None, None].unbind(1)
-        return SIE(theta_e, e1, e2, x, y), Shear(gamma1, gamma2), NFW(kappa_s, r_s, x, y)
+        numbers = self.values[:, : len(LENS), None, None].unbind(1)
+        theta_e, slope, e1, e2, x, y, gamma1, gamma2, kappa_s, r_s = numbers
+        return EPL(theta_e, slope, e1, e2, x, y), Shear(gamma1, gamma2), NFW(kappa_s, r_s, x, y)
 
     def einstein_radius(self) -> Tensor:
         """(B,), of all that bends light: within it the mean convergence is 1."""
@@ -71,12 +76,13 @@ class Lens:
         ellipsoid, _, halo = self.parts()
         circle = (ellipsoid.x, ellipsoid.y), radius[:, None, None]
         share, rest = (mean_convergence(mass, *circle)[:, 0] for mass in (ellipsoid, halo))
-        factor = ((1 - rest) / share).clamp(min=LEAST)
+        steepness = self.values[:, 1:2] - 1
+        factor = ((1 - rest) / share).clamp(min=LEAST) ** (1 / steepness)
         return Lens(torch.cat((self.values[:, :1] * factor, self.values[:, 1:]), dim=1))
 
 
 def radii_of(lenses: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Einstein radii (...) of lenses (..., 11), in their unit."""
+    """Einstein radii (...) of lenses (..., 12), in their unit."""
     values = torch.from_numpy(np.ascontiguousarray(lenses).reshape(-1, len(NAMES))).double()
     return Lens(values).einstein_radius().float().numpy().reshape(lenses.shape[:-1])
 

@@ -51,7 +51,7 @@ class Minimiser:
     """`n_steps`, each by `n_inner` conjugate gradients; those that do not help are not taken."""
 
     n_steps: int
-    n_inner: int = 40
+    n_inner: int
 
     def __call__(self, problem: Problem, start: Tensor, centre: Tensor) -> Tensor:
         """Where it ends: nowhere worse than `start`."""

@@ -27,7 +27,14 @@ MARGIN = 0.01
 HALF_TURN = 180.0
 """After which an ellipse and a shear are the same."""
 MADE_OF: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
-    "sie": {"theta_e": ("theta_e",), "q": ("e1", "e2"), "phi": (), "x": ("x",), "y": ("y",)},
+    "epl": {
+        "theta_e": ("theta_e",),
+        "slope": ("slope",),
+        "q": ("e1", "e2"),
+        "phi": (),
+        "x": ("x",),
+        "y": ("y",),
+    },
     "shear": {"gamma": ("gamma1", "gamma2"), "phi": ()},
     "nfw": {"kappa_s": ("kappa_s",), "r_s": ("r_s",), "x": ("x",), "y": ("y",)},
 }
@@ -66,14 +73,20 @@ def parameter(
 
 
 def parameters(lenses: NDArray[np.float32]) -> dict[str, Array]:
-    """Those of lenses (..., 11) [arcsec], as kind.name, (...)."""
+    """Those of lenses (..., 12) [arcsec], as kind.name, (...)."""
     of = dict(zip(NAMES, torch.from_numpy(lenses).double().unbind(-1), strict=True))
     q, phi = axis_ratio(of["e1"], of["e2"])
     turned = torch.atan2(of["gamma2"], of["gamma1"]) / 2
-    places = {f"{kind}.{name}": of[name] for kind in ("sie", "nfw") for name in ("x", "y")}
-    found = {"sie.theta_e": of["theta_e"], "sie.q": q, "sie.phi": torch.rad2deg(phi), **places}
+    places = {f"{kind}.{name}": of[name] for kind in ("epl", "nfw") for name in ("x", "y")}
+    found = {
+        "epl.theta_e": of["theta_e"],
+        "epl.slope": of["slope"],
+        "epl.q": q,
+        "epl.phi": torch.rad2deg(phi),
+        **places,
+    }
     found |= {"shear.gamma": torch.hypot(of["gamma1"], of["gamma2"]), "shear.phi": torch.rad2deg(turned)}
-    found |= {"nfw.kappa_s": of["kappa_s"], "nfw.r_s": of["r_s"]}
+    found |= {"nfw.kappa_s": of["kappa_s"], "nfw.r_s": of["r_s"], **places}
     return {name: values.numpy() for name, values in found.items()}
 
 

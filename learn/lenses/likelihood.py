@@ -21,6 +21,8 @@ from sim.lensing.light import Pixels
 from sim.lensing.profiles import Deflector
 from sim.lensing.psf import fast_side
 
+Imaging = Callable[[Tensor], Tensor]
+
 FRAME = 2.0
 """Side of an image."""
 UNSEEN = 1e-3  # of the largest weight of a source pixel, below which an image says nothing of it
@@ -58,7 +60,7 @@ class Evaluated(NamedTuple):
     weight: Tensor
     """Of each source pixel (B, m, m): how much the image says of it, from 0 to 1."""
     slope: Tensor
-    """Of the log-likelihood in the latent lens (B, 11)."""
+    """Of the log-likelihood in the latent lens (B, 12)."""
 
 
 @dataclass(frozen=True)
@@ -71,30 +73,32 @@ class Forward:
 
     def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
         """Brightness of a source to images (B, n, n)."""
-        return self.seen_through(lens.mass(), source, lens, psf)
+        return self.imaging(lens, psf)(source)
 
-    def seen_through(self, mass: Deflector, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
-        """As `image`, by any mass in frames; of `lens` only the width of the kernel is used."""
-        return self.traced(mass, lens, psf, source.dtype)(source)
+    def imaging(self, lens: Lens, psf: Tensor) -> Imaging:
+        """What makes images (B, n, n) of the brightness of any source: linear, rays are followed once."""
+        return self.traced(lens.mass(), lens, psf)
 
-    def traced(self, mass: Deflector, lens: Lens, psf: Tensor, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        """What makes images of any source that one mass bends: linear, its rays are followed once."""
-        camera = self._camera(blurred(psf, lens), dtype)
+    def traced(self, mass: Deflector, lens: Lens, psf: Tensor) -> Imaging:
+        """As `imaging`, by any mass in frames; of `lens` only the width of the kernel is used."""
+        camera = self._camera(blurred(psf, lens), psf.dtype)
         x, y = camera.rays
         alpha_x, alpha_y = mass.deflection(x, y)
         return lambda source: camera.recorded(self._light(source).brightness(x - alpha_x, y - alpha_y))
 
     def evaluate(self, source: Tensor, latent: Tensor, seen: Observation) -> Evaluated:
-        """Latents (B, m, m) of a source and (B, 11) of a lens, without gradients of what comes out."""
+        """Latents (B, m, m) of a source and (B, 12) of a lens, without gradients of what comes out."""
         with torch.enable_grad():
             flux = brightness(source.detach()).requires_grad_()
             moved = latent.detach().requires_grad_()
-            model = self.image(flux, Lens.of(moved), seen.psf)
+            imaging = self.imaging(Lens.of(moved), seen.psf)
+            model = imaging(flux)
             residual = (seen.image - model) * seen.weight
             fit = -residual.square().sum() / 2
             up, slope = torch.autograd.grad(fit, (flux, moved), retain_graph=True)
-            uniform = self.image(torch.ones_like(flux), Lens.of(moved.detach()), seen.psf)
-            (weight,) = torch.autograd.grad(model, flux, uniform.detach() * seen.weight.square())
+            with torch.no_grad():
+                uniform = imaging(torch.ones_like(flux))
+            (weight,) = torch.autograd.grad(model, flux, uniform * seen.weight.square())
         weight = weight.clamp(min=0)  # a learned operator's may be anything
         most = weight.amax((1, 2), keepdim=True).clamp(min=NOTHING)
         step = up / (weight + UNSEEN * most)
@@ -119,11 +123,15 @@ class LearnedForward(Forward):
 
     net: nn.Module | None = None
 
-    def image(self, source: Tensor, lens: Lens, psf: Tensor) -> Tensor:
-        """Brightness of a source to images (B, n, n)."""
+    def imaging(self, lens: Lens, psf: Tensor) -> Imaging:
+        """What makes images (B, n, n) of the brightness of sources."""
+        told = torch.cat((lens.values, core_variance(psf).log()[:, None]), dim=1)
+        return lambda source: self._learned(source, told)
+
+    def _learned(self, source: Tensor, told: Tensor) -> Tensor:
         assert self.net is not None
         shown = functional.interpolate(source[:, None], size=self.n_pixels, mode="bilinear")
-        model: Tensor = self.net(shown, torch.cat((lens.values, core_variance(psf).log()[:, None]), dim=1))
+        model: Tensor = self.net(shown, told)
         return model[:, 0]
 
 

@@ -47,7 +47,7 @@ def row_of(record: Mapping[str, Any]) -> Row:
     """Of what NAME_parameters.json holds."""
     lens, nuisance = record["lens_model"], record["nuisance"]
     of = {(one["kind"], name): two for one in lens["components"] for name, two in one["parameters"].items()}
-    q, shear, halo = of["sie", "q"], of["shear", "gamma"], of["nfw", "kappa_s"]
+    q, shear, halo = of["epl", "q"], of["shear", "gamma"], of["nfw", "kappa_s"]
     z_lens, z_source = (math.nan if lens[name] is None else lens[name] for name in ("z_lens", "z_source"))
     return Row(
         name=record["name"],

@@ -7,6 +7,7 @@ forward operator is linear). Knows nothing of files.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,12 +15,16 @@ from torch import Tensor
 
 from learn.lenses.estimate import N_LENS, Estimate
 from learn.lenses.fit import Fit
-from learn.lenses.least_squares import Minimiser
+from learn.lenses.least_squares import Minimiser, total
 from learn.lenses.likelihood import Observation
 from learn.methods.rim import Rim
 
-AGAIN = 3
-"""A draw starts from the peak: one part in so many of its steps are enough."""
+N_STARTS = 6
+"""Fits from which the best goes on: of the network's answer, and of draws of the lens that it may be off by."""
+SHORT, AGAIN = 0.6, 0.35
+"""Shares of the steps that such a fit takes, and a draw, which starts from the peak."""
+N_INNER, N_ROUGH = 60, 30
+"""Conjugate gradients of a step, and of one of the fits among which the best is chosen."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,33 @@ class Refiner:
     rim: Rim
     n_steps: int
 
-    def peak(self, prior: Estimate, seen: Observation) -> Tensor:
-        """White noise (B, m^2 + 11) that moves the prior to the most probable source and lens."""
-        none = prior.lens.new_zeros(len(prior.lens), prior.source[0].numel() + N_LENS)
-        return Minimiser(self.n_steps)(self._fit(prior, seen), none, none)
+    def peak(self, prior: Estimate, seen: Observation, rng: torch.Generator) -> Tensor:
+        """White noise (B, m^2 + 12) that moves the prior to the most probable source and lens, of `N_STARTS` tries."""
+        fit, none = self._fit(prior, seen), prior.lens.new_zeros(len(prior.lens), prior.source[0].numel() + N_LENS)
+        rough = Minimiser(self._few(SHORT), N_ROUGH)
+        best = rough(fit, none, none)
+        for _ in range(N_STARTS - 1):
+            start = none.clone()
+            start[:, -N_LENS:] = torch.randn(prior.lens.shape, generator=rng)
+            best = likelier(fit, best, rough(fit, start, none))
+        return Minimiser(self.n_steps, N_INNER)(fit, best, none)
 
     def draw(self, prior: Estimate, peak: Tensor, seen: Observation, rng: torch.Generator) -> Tensor:
         """One of the posterior, found from its peak."""
         centre = torch.randn(peak.shape, generator=rng)
-        few = -(-self.n_steps // AGAIN)
-        return Minimiser(few)(self._fit(prior, noisy(seen, rng)), peak, centre)
+        return Minimiser(self._few(AGAIN), N_INNER)(self._fit(prior, noisy(seen, rng)), peak, centre)
+
+    def _few(self, share: float) -> int:
+        return math.ceil(share * self.n_steps)
 
     def _fit(self, prior: Estimate, seen: Observation) -> Fit:
         return Fit(self.rim.physical, self.rim.exact(seen), prior, seen)
+
+
+def likelier(fit: Fit, one: Tensor, other: Tensor) -> Tensor:
+    """The more probable of two (B, N), each by itself."""
+    misfits = (total(fit.residual(z), z) for z in (one, other))
+    return torch.where(torch.le(*misfits)[:, None], one, other)
 
 
 def noisy(seen: Observation, rng: torch.Generator) -> Observation:

@@ -107,6 +107,7 @@ MEASURED = (
         share("law_bias", "law bias", "mean of theta_e / true theta_e − 1, of the power law alone"), "power_law", mean
     ),
     Measured(share("law_scatter", "law scatter", "standard deviation of it"), "power_law", deviation),
+    Measured(number("slope", "slope", "mean |slope − true slope| of the power law"), "slope", mean_size),
     Measured(number("axis_ratio", "axis ratio", "mean |q − true q|"), "axis_ratio", mean_size),
     Measured(number("shear", "shear", "mean length of the difference of the shears"), "shear", mean),
     Measured(share("centre", "centre", "mean distance of the centres over true θE"), "centre", mean),

@@ -24,7 +24,7 @@ BRIGHT = 0.05
 
 
 class Answer(NamedTuple):
-    """What a method makes of images: sources (B, m, m), lenses (B, 11), models (B, n, n); None: it says nothing of it.
+    """What a method makes of images: sources (B, m, m), lenses (B, 12), models (B, n, n); None: it says nothing of it.
 
     Einstein radii (B,) [arcsec] are of the whole lens; seconds are of a CPU, for an image.
     """
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 NUMBERS = (
     *("source_mse", "r", "flux_ratio", "weighted_error", "ssim"),
-    *("theta_e", "power_law", "axis_ratio", "shear", "centre", "chi2", "seconds"),
+    *("theta_e", "power_law", "slope", "axis_ratio", "shear", "centre", "chi2", "seconds"),
 )
 """Of every system; nan where a method says nothing of it."""
 
@@ -70,7 +70,7 @@ def chi2(model: Array, batch: Batch, known: Known) -> Array:
 
 
 def named(lens: Array) -> dict[str, Array]:
-    """Numbers (B, 11) of lenses by name."""
+    """Numbers (B, 12) of lenses by name."""
     return dict(zip(NAMES, lens.T.astype(np.float64), strict=True))
 
 
@@ -117,6 +117,7 @@ def lens_scores(found: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[
     theta_e = truth["theta_e"]
     return {
         "theta_e": found["theta_e"] / theta_e - 1,
+        "slope": found["slope"] - truth["slope"],
         "axis_ratio": axis_ratio(found) - axis_ratio(truth),
         "shear": np.hypot(found["gamma1"] - truth["gamma1"], found["gamma2"] - truth["gamma2"]),
         "centre": np.hypot(found["x"] - truth["x"], found["y"] - truth["y"]) / theta_e,
@@ -124,6 +125,6 @@ def lens_scores(found: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[
 
 
 def axis_ratio(lens: Mapping[str, Array]) -> Array:
-    """Of an SIE of complex ellipticity e1 + i e2."""
+    """Of an ellipse of complex ellipticity e1 + i e2."""
     e = np.hypot(lens["e1"], lens["e2"])
     return np.asarray((1 - e) / (1 + e))

@@ -18,20 +18,17 @@ from configs import Train
 from configs import UNet as UNetConfig
 from learn.data import About, Batch
 from learn.lenses.estimate import N_FACTOR, N_LENS, Estimate, triangular
-from learn.lenses.fit import Fit, moved
 from learn.lenses.latent import NAMES, Lens, brightness, compressed, latent_of
-from learn.lenses.least_squares import gauss_newton
 from learn.lenses.likelihood import Evaluated, Forward, LearnedForward, Observation
 from learn.methods.method import Metrics, Nets
-from learn.nets.recurrent import Recurrent, Step, blank
+from learn.nets.recurrent import Recurrent, blank
 from learn.nets.unet import UNet
 from learn.normalize import Normalizer
 
 NET, OPERATOR = "rim", "operator"
 OPERATOR_NET = UNetConfig(width=16, n_levels=4, padding="reflect")
-WORTH = (5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1)
+WORTH = (5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1)
 """Of the squared errors of a lens in the loss: its radius must be known best, its last four numbers hardly can be."""
-LOOSE = 0.3  # of a latent source, by which a proposed move may differ from none
 FAINT = 0.02  # scales of an image: brightness of a source before anything is known of it
 BRIGHT = 0.05  # of the peak of a source, above which a pixel is one of it
 
@@ -51,9 +48,8 @@ class Rim:
 
     def build(self) -> dict[str, nn.Module]:
         """A new network, drawn from torch's current random state."""
-        more = 1 if self.config.n_proposed else 0
-        n_maps, n_vector = 4 + more, (2 + more) * N_LENS + 1
-        net = Recurrent(self.net_config, n_image=4, n_maps=n_maps, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))
+        n_vector = 2 * N_LENS + 1
+        net = Recurrent(self.net_config, n_image=4, n_maps=4, n_vector=n_vector, n_out=(2, N_LENS + N_FACTOR))
         if self.config.forward == "exact":
             return {NET: net}
         return {OPERATOR: UNet(OPERATOR_NET, 1, 1, N_LENS + 1), NET: net}
@@ -100,11 +96,8 @@ class Rim:
         memory = blank(self.net_config, source)
         for _ in range(n_iterations):
             found = likelihood.evaluate(source, self.latent(lens), seen)
-            image, maps, vector = self._views(found, source, lens, seen)
-            if self.config.n_proposed:
-                proposed = self._proposed(likelihood, source, lens, seen)
-                maps, vector = torch.cat((maps, proposed.maps), dim=1), torch.cat((vector, proposed.vector), dim=1)
-            step, memory = nets[NET](image, maps, vector, memory)
+            views = self._views(found, source, lens, seen)
+            step, memory = nets[NET](*views, memory)
             source, lens = source + step.maps[:, 0], lens + step.vector[:, :N_LENS]
             yield Estimate(source, torch.exp(step.maps[:, 1]), lens, triangular(step.vector[:, N_LENS:]))
 
@@ -126,11 +119,11 @@ class Rim:
         return (seen.image - self.model(estimate, seen, forward)) * seen.weight
 
     def latent(self, lens: Tensor) -> Tensor:
-        """Standardised -> unbounded numbers (B, 11)."""
+        """Standardised -> unbounded numbers (B, 12)."""
         return lens * lens.new_tensor(self.scale.std) + lens.new_tensor(self.scale.mean)
 
     def physical(self, lens: Tensor) -> Lens:
-        """Standardised numbers (B, 11) as what they stand for."""
+        """Standardised numbers (B, 12) as what they stand for."""
         return Lens.of(self.latent(lens))
 
     def truth(self, batch: Batch, seen: Observation) -> Tensor:
@@ -154,16 +147,6 @@ class Rim:
         slope = torch.asinh(found.slope * found.slope.new_tensor(self.scale.std))
         width = seen.psf.amax((1, 2)).log()[:, None]
         return torch.stack(image, dim=1), torch.stack(maps, dim=1), torch.cat((lens, slope, width), dim=1)
-
-    @torch.no_grad()
-    def _proposed(self, likelihood: Forward, source: Tensor, lens: Tensor, seen: Observation) -> Step:
-        """About the move of source and lens to where both would be most probable, were images linear in them."""
-        here = Estimate(source, torch.full_like(source, LOOSE), lens, torch.eye(N_LENS).expand(len(lens), -1, -1))
-        fit, start = Fit(self.physical, likelihood, here, seen), lens.new_zeros(len(lens), source[0].numel() + N_LENS)
-        pull = torch.cat((start[:, :-N_LENS], -lens), dim=1)
-        white = gauss_newton(fit.linear(start), fit.residual(start), pull, start[:, 0], self.config.n_proposed)
-        there = moved(here, white)
-        return Step(compressed(there.source - source)[:, None], torch.asinh(there.lens - lens))
 
     def _errors(self, estimate: Estimate, truth: Tensor, lens: Tensor) -> dict[str, Tensor]:
         off, missed = estimate.source - truth, lens - estimate.lens

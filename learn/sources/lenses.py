@@ -19,10 +19,10 @@ from learn.data import About, Batch, Split
 from learn.lenses import masks
 from learn.lenses.latent import NAMES, Lens
 from learn.lenses.likelihood import FRAME
-from sim.lensing.einstein import einstein_radius_near
+from sim.lensing.einstein import einstein_radius_near, mean_deflection
 from sim.lensing.ellipse import ellipticity
 from sim.lensing.observations import TOGETHER, exposed, source_images
-from sim.lensing.profiles import Deflector
+from sim.lensing.profiles import Deflector, Vector
 from sim.lensing.scene import Columns, Scene, kernels_of, scene
 from sim.lensing.selection import select
 from sim.lensing.truth import Truths
@@ -79,7 +79,7 @@ class LensSource:
         return torch.stack(inputs), torch.stack(targets), torch.stack(params)
 
     def _made(self, config: Lenses, systems: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (B, 3, n, n), targets (B, 1, m, m) and params (B, 11) of systems of one family."""
+        """Inputs (B, 3, n, n), targets (B, 1, m, m) and params (B, 12) of systems of one family."""
         truths = select(config, systems).truths
         there = scene(truths, config)
         errors = self._errors(config, systems)
@@ -88,8 +88,9 @@ class LensSource:
         kernel = framed(kernels_of(columns, config, prefix="assumed"), config.n_pixels)
         told = torch.where(self._used(truths, config, systems), noise * torch.exp(-errors[:, 1, None, None]), torch.inf)
         inputs = torch.stack((image, told, kernel), dim=1)
-        source = source_images(columns, config) * columns("pixel_size").square()
-        return inputs, source[:, None], sought(there.mass, truths, config, errors[:, 1]).latent()
+        lens = sought(there.mass, truths, config, errors[:, 1])
+        source = source_images(columns, config, unseen_shift(there.mass, lens, columns, config))
+        return inputs, (source * columns("pixel_size").square())[:, None], lens.latent()
 
     def _errors(self, config: Lenses, systems: Sequence[int]) -> Tensor:
         """White noise (B, 2): share of the lens's light that is left, logarithm of the noise over the assumed one."""
@@ -165,8 +166,22 @@ def sought(mass: Deflector, truths: Truths, config: Lenses, noise: Tensor) -> Le
     return lens.of_radius(einstein_radius_near(mass, (x, y), theta_e)[:, 0] / half)
 
 
+def unseen_shift(mass: Deflector, lens: Lens, columns: Columns, config: Lenses) -> Vector:
+    """(B, 1, 1) [arcsec], by which subhalos and other planes move a source as a whole: no image tells it.
+
+    The mean on the Einstein ring of the deflection by `mass`, less that by the `lens` that a machine is to answer
+    (Falco, Gorenstein & Shapiro 1985: only differences of positions in the plane of the source are seen).
+    """
+    half = columns("pixel_size") * config.n_pixels / FRAME
+    ellipsoid, _, _ = lens.parts()
+    x, y, radius = ellipsoid.x, ellipsoid.y, lens.einstein_radius()[:, None, None]
+    whole = mean_deflection(mass, (x * half, y * half), radius * half)
+    own = mean_deflection(lens.mass(), (x, y), radius)
+    return whole[0] - own[0] * half, whole[1] - own[1] * half
+
+
 def power_law(truths: Truths, half: Tensor) -> Tensor:
-    """The first ten of `learn.lenses.latent.NAMES` (B, 10), of images whose sides are twice `half` (B,) [arcsec]."""
+    """The first eleven of `learn.lenses.latent.NAMES` (B, 11), of images whose sides are twice `half` (B,) [arcsec]."""
     e1, e2 = ellipticity(*(torch.as_tensor(truths[name]) for name in ("q", "phi")))
     gamma, turn = truths["gamma"], 2 * truths["phi_gamma"]
     shear = (gamma * np.cos(turn), gamma * np.sin(turn))
@@ -174,7 +189,7 @@ def power_law(truths: Truths, half: Tensor) -> Tensor:
     r_s = torch.where(r_s > 0, r_s / half, TYPICAL_HALO)
     width = np.log(truths["psf_fwhm"] / truths["assumed_fwhm"])
     radius, x, y = (torch.as_tensor(truths[name]) / half for name in ("theta_e", "x", "y"))
-    told = (radius, e1, e2, x, y, *shear, truths["kappa_s"], r_s, width)
+    told = (radius, torch.as_tensor(truths["slope"]), e1, e2, x, y, *shear, truths["kappa_s"], r_s, width)
     return torch.stack([torch.as_tensor(one, dtype=torch.float32) for one in told], dim=1)
 
 

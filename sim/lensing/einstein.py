@@ -44,6 +44,13 @@ def mean_convergence(mass: Deflector, center: Vector, radii: Tensor) -> Tensor:
     return inward.reshape(*inward.shape[:-1], -1, N_ANGLES).mean(-1) / radii
 
 
+def mean_deflection(mass: Deflector, center: Vector, radii: Tensor) -> Vector:
+    """On circles, (..., R): of masses elsewhere, about what they deflect all that is seen on it by."""
+    points, _ = on_circles(center, radii)
+    x, y = (alpha.reshape(*alpha.shape[:-1], -1, N_ANGLES).mean(-1) for alpha in mass.deflection(*points))
+    return x, y
+
+
 def ring_convergence(mass: Mass, center: Vector, radii: Tensor) -> Tensor:
     """Mean on circles, (B, R)."""
     points, _ = on_circles(center, radii)

@@ -17,6 +17,7 @@ from torch import Tensor
 from configs import Lenses
 from sim.lensing.camera import Camera
 from sim.lensing.exposure import Exposure, rate_of
+from sim.lensing.profiles import Vector
 from sim.lensing.scene import Columns, kernels_of, scene, source
 from sim.lensing.truth import Truths, alike
 
@@ -75,11 +76,14 @@ def seen(truths: Truths, config: Lenses, device: torch.device | str) -> Tensor:
     return there.camera.image(there.mass, there.source, there.light)
 
 
-def source_images(columns: Columns, config: Lenses) -> Tensor:
-    """The sources (B, m, m) in the middle of their field, as they are without a lens."""
+def source_images(columns: Columns, config: Lenses, shift: Vector | None = None) -> Tensor:
+    """The sources (B, m, m) in the middle of their field, as they are without a lens; `shift` [arcsec] moves them."""
     pixel = columns("source_field") / config.n_source_pixels
     own = Camera(config.n_source_pixels, pixel, N_RAYS, dtype=columns.dtype)
-    return own.recorded(source(columns, config).brightness(*own.rays)) / pixel.square()
+    x, y = own.rays
+    if shift:
+        x, y = x - shift[0], y - shift[1]
+    return own.recorded(source(columns, config).brightness(x, y)) / pixel.square()
 
 
 def exposed(noiseless: Images, truths: Truths, config: Lenses) -> tuple[Images, Images]:

@@ -78,7 +78,7 @@ def test_what_no_lens_model_may_have_is_cut_and_at_its_bound(inverter: Inverter,
     wild[0, [NAMES.index("theta_e"), NAMES.index("kappa_s")]] = 300.0, -5e-4
     model = lens_model("toy", seen(), replace(found, lens=wild), inverter)
     told = {(model.components[i].kind, name): one for i, name, one in model.parameters()}
-    assert (told["sie", "theta_e"].value, told["sie", "theta_e"].at_bound) == (100.0, True)
+    assert (told["epl", "theta_e"].value, told["epl", "theta_e"].at_bound) == (100.0, True)
     assert (told["nfw", "kappa_s"].value, told["nfw", "kappa_s"].at_bound) == (0.0, False)
 
 
@@ -92,7 +92,7 @@ def test_bounds_are_the_ends_of_the_training(inverter: Inverter, found: Inversio
             assert at_ends(at(inside | {name: value}, found), inverter, PIXEL) == ({name} if high > low else set())
     model = lens_model("toy", seen(), at(inside | {"e1": ends["e1"][1]}, found), inverter)
     bounds = {(model.components[i].kind, name) for i, name, one in model.parameters() if one.at_bound}
-    assert bounds == {("sie", "q")}
+    assert bounds == {("epl", "q")}
 
 
 def test_the_radii_of_the_training_are_those_of_the_frame(inverter: Inverter) -> None:
@@ -116,7 +116,7 @@ def test_flags_are_raised_at_their_limits_and_not_before() -> None:
     assert flags.of_source(source) == {"source_rim": "50% of the peak of the source is in the rim of its field"}
     assert flags.of_source(0 * source) == {}
     assert flags.of_bounds([]) == {}
-    assert flags.of_bounds(["q of the sie", "noise"])["at_bound"].startswith("q of the sie, noise: at the end")
+    assert flags.of_bounds(["q of the epl", "noise"])["at_bound"].startswith("q of the epl, noise: at the end")
 
 
 def test_flags_of_an_image() -> None:

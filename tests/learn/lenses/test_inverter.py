@@ -12,7 +12,8 @@ from lens_families import toy_machine, toy_systems
 
 from learn.lenses.ensemble import Ensemble, pooled
 from learn.lenses.gallery import given
-from learn.lenses.inverter import Effort, Floats, Inverter, arcsec, in_frames
+from learn.lenses.inverter import LENGTHS, Effort, Floats, Inverter, arcsec, in_frames
+from learn.lenses.latent import NAMES
 from learn.sources.lenses import LensSource
 
 Told = tuple[Floats, Floats, Floats, Floats]
@@ -39,11 +40,11 @@ def test_the_course_is_that_of_one_run(checkpoint: Path, told: Told) -> None:
         np.testing.assert_array_equal(found.source, alone.source)
         np.testing.assert_array_equal(found.lens, alone.lens)
         assert np.isnan(found.source_error).all()
-        assert found.draws.shape == (0, 2, 11)
+        assert found.draws.shape == (0, 2, 12)
 
 
 def test_lengths_scale_with_pixels_and_nothing_else_does(checkpoint: Path, told: Told) -> None:
-    inverter, lengths = Inverter.load(checkpoint), [0, 3, 4, 8]
+    inverter, lengths = Inverter.load(checkpoint), [NAMES.index(name) for name in LENGTHS]
     one, other = inverter(*told, seed=1), inverter(*told[:3], 3 * told[3], seed=1)
     for a, b in ((one.lens, other.lens), (one.draws, other.draws), (one.lens_error, other.lens_error)):
         np.testing.assert_allclose(np.delete(b, lengths, axis=-1), np.delete(a, lengths, axis=-1), rtol=1e-6)
@@ -86,7 +87,7 @@ def test_members_that_differ_are_less_certain_together(checkpoint: Path, told: T
     np.testing.assert_allclose(found.source, one.source + one.source_error, rtol=1e-5)
     np.testing.assert_allclose(found.source_error, np.sqrt(2) * one.source_error, rtol=1e-3)
     np.testing.assert_allclose(found.chi2, one.chi2, rtol=1e-5)
-    assert found.draws.shape == (64, 2, 11)
+    assert found.draws.shape == (64, 2, 12)
 
 
 def test_members_for_other_sources_are_refused(checkpoint: Path, tmp_path: Path) -> None:

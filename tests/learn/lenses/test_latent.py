@@ -11,8 +11,8 @@ from learn.lenses.latent import NAMES, ROUND, Lens, brightness, latent_of, radii
 def lenses(n: int = 200) -> Lens:
     """Physical ones of all sorts."""
     rng = torch.Generator().manual_seed(0)
-    low = torch.tensor([0.05, -0.6, -0.6, -0.5, -0.5, -0.3, -0.3, 0.0, 0.1, -0.2, -0.2])
-    high = torch.tensor([0.9, 0.6, 0.6, 0.5, 0.5, 0.3, 0.3, 0.5, 8.0, 0.2, 0.2])
+    low = torch.tensor([0.05, 1.4, -0.5, -0.5, -0.5, -0.5, -0.3, -0.3, 0.0, 0.1, -0.2, -0.2])
+    high = torch.tensor([0.9, 2.7, 0.5, 0.5, 0.5, 0.5, 0.3, 0.3, 0.5, 8.0, 0.2, 0.2])
     return Lens(low + (high - low) * torch.rand(n, len(NAMES), generator=rng, dtype=torch.float64))
 
 
@@ -27,9 +27,11 @@ def test_any_numbers_are_a_lens() -> None:
     values = Lens.of(wild).values
     assert torch.isfinite(values).all()
     assert (values[:, 0] > 0).all()
-    assert (values[:, 8] > 0).all()
-    assert (values[:, 7] > -0.01).all()
-    assert values[:, 1:3].norm(dim=1).max() <= ROUND
+    named = dict(zip(NAMES, values.unbind(1), strict=True))
+    assert (named["r_s"] > 0).all()
+    assert (named["kappa_s"] > -0.01).all()
+    assert (named["slope"] - 2).abs().max() < 1
+    assert torch.hypot(named["e1"], named["e2"]).max() <= ROUND
 
 
 def test_brightness_comes_back_from_its_latent() -> None:
@@ -56,19 +58,21 @@ def test_a_step_of_a_scale_is_a_factor(name: str) -> None:
 
 
 def test_numbers_of_lenses_have_one_each() -> None:
-    lens = torch.tensor([[0.7, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
-    draws = torch.cat((lens, 2 * lens)).view(2, 1, 11).expand(2, 3, 11)
+    lens = torch.tensor([[0.7, 2.0, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+    double = torch.cat((2 * lens[:, :1], lens[:, 1:]), dim=1)
+    draws = torch.cat((lens, double)).view(2, 1, 12).expand(2, 3, 12)
     assert radii_of(draws.numpy()).tolist() == [[pytest.approx(0.7)] * 3, [pytest.approx(1.4)] * 3]
     assert torch.isfinite(Lens(lens).values).all()
 
 
-def test_a_lens_takes_the_radius_it_is_given() -> None:
-    lens = Lens(torch.tensor([[0.7, 0.3, -0.1, 0.05, 0.1, 0.1, 0.0, 0.04, 2.0, 0.0, 0.0]]))
+@pytest.mark.parametrize("slope", [1.6, 2.0, 2.4])
+def test_a_lens_takes_the_radius_it_is_given(slope: float) -> None:
+    lens = Lens(torch.tensor([[0.7, slope, 0.3, -0.1, 0.05, 0.1, 0.1, 0.0, 0.04, 2.0, 0.0, 0.0]]))
     taken = lens.of_radius(torch.tensor([0.9]))
     assert radii_of(taken.values.numpy()) == pytest.approx(0.9, rel=1e-5)
     torch.testing.assert_close(taken.values[:, 1:], lens.values[:, 1:], rtol=0, atol=0)
 
 
 def test_a_lens_that_its_halo_makes_alone_keeps_a_tenth() -> None:
-    lens = Lens(torch.tensor([[0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0]]))
+    lens = Lens(torch.tensor([[0.7, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0, 0.0]]))
     assert lens.of_radius(torch.tensor([0.5])).values[0, 0] == pytest.approx(0.07)

@@ -14,7 +14,7 @@ from sim.lensing.psf import gaussian
 
 N, M = 24, 16
 FORWARD = Forward(N, 0.5, 2)
-LENS = torch.tensor([[0.5, 0.1, -0.15, 0.03, -0.02, 0.05, 0.03, 0.05, 2.0, 0.05, 0.1]] * 2, dtype=torch.float64)
+LENS = torch.tensor([[0.5, 2.1, 0.1, -0.15, 0.03, -0.02, 0.05, 0.03, 0.05, 2.0, 0.05, 0.1]] * 2, dtype=torch.float64)
 PSF = gaussian(torch.tensor([2.5, 3.0], dtype=torch.float64), 1.0, 9)
 
 

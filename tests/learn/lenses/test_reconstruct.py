@@ -21,6 +21,7 @@ from learn.__main__ import main
 from learn.lenses import preparation, reconstruct, reconstruction_files
 from learn.lenses.framing import given, in_frame, own_field
 from learn.lenses.inverter import Effort, Inverter
+from learn.lenses.latent import NAMES
 from learn.lenses.reconstruct import Lens
 from learn.lenses.reconstruction_files import ENDS
 from sim.images import world
@@ -110,11 +111,11 @@ def test_what_is_written_is_what_the_inverter_answers(checkpoint: Path, images: 
         assert "CTYPE1" not in file[0].header
     assert record(written)["chi2"] == pytest.approx(float(found.chi2[0]))
     lens = {one["kind"]: one["parameters"] for one in record(written)["lens_model"]["components"]}
-    assert lens["sie"]["theta_e"]["value"] == pytest.approx(float(found.lens[0, 0]))
-    assert lens["sie"]["theta_e"]["samples"] == pytest.approx(found.draws[:, 0, 0].tolist())
-    assert lens["sie"]["theta_e"]["error"] == pytest.approx(float(found.lens_error[0, 0]), rel=1e-4)
-    e = np.hypot(*found.lens[0, 1:3])
-    assert lens["sie"]["q"]["value"] == pytest.approx((1 - e) / (1 + e), rel=1e-4)
+    assert lens["epl"]["theta_e"]["value"] == pytest.approx(float(found.lens[0, 0]))
+    assert lens["epl"]["theta_e"]["samples"] == pytest.approx(found.draws[:, 0, 0].tolist())
+    assert lens["epl"]["theta_e"]["error"] == pytest.approx(float(found.lens_error[0, 0]), rel=1e-4)
+    e = np.hypot(*(found.lens[0, NAMES.index(name)] for name in ("e1", "e2")))
+    assert lens["epl"]["q"]["value"] == pytest.approx((1 - e) / (1 + e), rel=1e-4)
 
 
 def test_model_plus_residual_times_noise_is_the_image(checkpoint: Path, images: Path, written: Path) -> None:

@@ -12,7 +12,7 @@ from toy_lenses import K, M, toy_lenses, toy_rim
 from learn.lenses.estimate import N_LENS, Estimate, triangular
 from learn.lenses.fit import Fit, moved
 from learn.lenses.least_squares import total
-from learn.lenses.refine import Refiner
+from learn.lenses.refine import Refiner, likelier
 from learn.methods.rim import observed
 
 
@@ -62,7 +62,7 @@ def test_what_is_masked_says_nothing(fit: Fit) -> None:
 
 def test_the_peak_is_more_probable_than_the_prior_and_than_what_is_near(fit: Fit) -> None:
     refiner = Refiner(toy_rim(), 15)
-    peak = refiner.peak(fit.prior, fit.seen)
+    peak = refiner.peak(fit.prior, fit.seen, torch.Generator())
 
     def improbable(z: Tensor) -> Tensor:
         return total(fit.residual(z), z)
@@ -82,3 +82,10 @@ def test_white_noise_is_source_first_then_lens(fit: Fit) -> None:
     at = moved(fit.prior, z)
     torch.testing.assert_close(at.source, fit.prior.source)
     torch.testing.assert_close((fit.prior.factor @ (at.lens - fit.prior.lens)[..., None])[..., 0], z[:, -N_LENS:])
+
+
+def test_of_two_fits_each_image_has_the_likelier(fit: Fit) -> None:
+    one, other = torch.zeros_like(white(1.0)), white(0.0)
+    other[1], one[0] = white(3.0)[1], white(3.0)[0]
+    best = likelier(fit, one, other)
+    assert torch.equal(best, torch.stack((other[0], one[1])))

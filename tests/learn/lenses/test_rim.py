@@ -111,7 +111,7 @@ def test_it_learns_four_lenses_and_refining_fits_them() -> None:
     assert losses[-1] < losses[0] / 3
     assert source_error(brightness(last.source), truth).mean() < 0.1
     refiner, exact = Refiner(rim, 12), rim.exact(seen)
-    peak = refiner.peak(last, seen)
+    peak = refiner.peak(last, seen, torch.Generator())
     before, after = (rim.residual(one, seen, exact).square().mean((1, 2)) for one in (last, moved(last, peak)))
     assert (after < before).all()
     assert after.max() < 1.5

@@ -68,7 +68,7 @@ def test_calibrated_pixels_are_covered_as_often_as_they_should_be() -> None:
     rng = np.random.default_rng(2)
     truth = 5 + rng.random((6, 40, 40)).astype(np.float32)
     error = np.full_like(truth, 0.3)
-    blank = np.zeros((6, 11), np.float32)
+    blank = np.zeros((6, 12), np.float32)
     known = {field.name: blank for field in dataclasses.fields(Inversion)}
     for factor, covered in ((1.0, (0.68, 0.95)), (2.0, (0.383, 0.673))):
         source = truth + factor * error * rng.standard_normal(truth.shape).astype(np.float32)

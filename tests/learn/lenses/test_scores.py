@@ -60,13 +60,14 @@ def test_correlation_is_numpys() -> None:
 
 
 def test_errors_of_lenses() -> None:
-    names = ("theta_e", "e1", "e2", "x", "y", "gamma1", "gamma2")
-    truth = dict(zip(names, np.array([[1.0], [1 / 3], [0.0], [0.1], [0.0], [0.03], [0.04]]), strict=True))
-    found = dict(zip(names, np.array([[1.02], [0.0], [0.0], [0.1], [0.05], [0.0], [0.0]]), strict=True))
+    names = ("theta_e", "slope", "e1", "e2", "x", "y", "gamma1", "gamma2")
+    truth = dict(zip(names, np.array([[1.0], [2.0], [1 / 3], [0.0], [0.1], [0.0], [0.03], [0.04]]), strict=True))
+    found = dict(zip(names, np.array([[1.02], [2.1], [0.0], [0.0], [0.1], [0.05], [0.0], [0.0]]), strict=True))
     errors = lens_scores(found, truth)
     assert axis_ratio(truth)[0] == pytest.approx(0.5)
     assert {name: round(float(value[0]), 6) for name, value in errors.items()} == {
         "theta_e": 0.02,
+        "slope": 0.1,
         "axis_ratio": 0.5,
         "shear": 0.05,
         "centre": 0.05,
