@@ -26,6 +26,8 @@ from learn.lenses.figures import pictures
 from learn.lenses.findings import MADE_TO_FIT, NETWORK, Findings, Numbers, Radii
 from learn.lenses.gallery import given, shown
 from learn.lenses.goals import PREDECESSOR, PREDECESSOR_NOTE, outcomes
+from learn.lenses.inverter import Exposures
+from learn.lenses.kept import fitted, together
 from learn.lenses.known import Known, known
 from learn.lenses.latent import radii_of
 from learn.lenses.rows import ALL, FITTED, row
@@ -116,13 +118,16 @@ def course(bench: Bench, batch: Batch, truth: Known) -> dict[int, Numbers]:
 
 
 def scored_fits(bench: Bench, batch: Batch, truth: Known, n: int) -> Numbers:
-    """Of a classical fit to the first systems; nan of the others. A line is printed."""
+    """Of a classical fit to the first systems, kept in `out`/fits; nan of the others. A line is printed each."""
     config, machine = bench.config, bench.machine
     few, few_known = first_of(n, batch, truth)
-    fit = Classical(config.n_particles, config.n_swarm, config.n_simplex)
-    grid = Grid(machine.n_source, machine.field)
-    found = fit(*given(few, machine.psf_side), few_known.pixel_size, grid, config.seed)
-    print(f"evaluate: {len(few)} classical fits, {found.seconds:.1f} CPU s each", flush=True)
+    fit, grid = Classical(config.n_particles, config.n_swarm, config.n_simplex), Grid(machine.n_source, machine.field)
+    told, answers = Exposures(*given(few, machine.psf_side), few_known.pixel_size), []
+    for i in range(len(few)):
+        one, is_kept = fitted(config.out / "fits", fit, Exposures(*(x[i : i + 1] for x in told)), grid, config.seed + i)
+        answers.append(one)
+        print(f"evaluate: classical fit, {one.seconds:.0f} CPU s{', made before' if is_kept else ''}", flush=True)
+    found = together(answers)
     rest = len(batch) - len(few)
     return {name: np.pad(x, (0, rest), constant_values=np.nan) for name, x in scored(found, few, few_known).items()}
 

@@ -169,12 +169,12 @@ def sought(mass: Deflector, truths: Truths, config: Lenses, noise: Tensor) -> Le
 def unseen_shift(mass: Deflector, lens: Lens, columns: Columns, config: Lenses) -> Vector:
     """(B, 1, 1) [arcsec], by which subhalos and other planes move a source as a whole: no image tells it.
 
-    The mean on the Einstein ring of the deflection by `mass`, less that by the `lens` that a machine is to answer
-    (Falco, Gorenstein & Shapiro 1985: only differences of positions in the plane of the source are seen).
+    The mean on the ring of its ellipsoid of the deflection by `mass`, less that by the `lens` that a machine is to
+    answer (Falco, Gorenstein & Shapiro 1985: only differences of positions in the plane of the source are seen).
     """
     half = columns("pixel_size") * config.n_pixels / FRAME
     ellipsoid, _, _ = lens.parts()
-    x, y, radius = ellipsoid.x, ellipsoid.y, lens.einstein_radius()[:, None, None]
+    x, y, radius = ellipsoid.x, ellipsoid.y, ellipsoid.theta_e
     whole = mean_deflection(mass, (x * half, y * half), radius * half)
     own = mean_deflection(lens.mass(), (x, y), radius)
     return whole[0] - own[0] * half, whole[1] - own[1] * half
