@@ -43,6 +43,8 @@ class Goal:
 GOALS = (
     Goal("source-pixel MSE at most 0.0165, half of the predecessor's", "source_mse", -INFINITE, 0.0165),
     Goal("r above 0.9", "r", 0.9, INFINITE),
+    Goal("the same MSE, aligned: but for what no image tells", "aligned_mse", -INFINITE, 0.0165),
+    Goal("r above 0.9, aligned", "aligned_r", 0.9, INFINITE),
     Goal("bias of θE below 1 %", "theta_bias", -0.01, 0.01),
     Goal("scatter of θE below 3 %", "theta_scatter", -INFINITE, 0.03),
     Goal("χ² a pixel from 0.95 to 1.1 for 90 %", "chi2_good", 0.9, INFINITE),

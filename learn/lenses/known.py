@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from learn.data import Batch
+from learn.lenses.alignment import Rays
 from learn.lenses.inverter import Floats, arcsec
 from learn.lenses.latent import NAMES, Lens, brightness, latent_of
 from learn.lenses.likelihood import FRAME, Forward, Imaging, Observation
@@ -70,7 +71,8 @@ class BackProjected(NamedTuple):
 class Known:
     """Of B systems of one family: lens (B, 12) as `NAMES` has it; Einstein radius of the whole lens and sizes (B,).
 
-    image (B, n, n) is the lensed source without noise; noise (B,) the true noise over the one that is told.
+    image (B, n, n) is the lensed source without noise; noise (B,) the true noise over the one that is told. rays are
+    those of the true lens, and sources have `field` frames to each side.
     """
 
     pixel_size: Floats
@@ -78,6 +80,8 @@ class Known:
     einstein_radius: Floats
     image: Floats
     noise: Floats
+    rays: Rays
+    field: float
     adjoint: BackProjected
 
     def first(self, n: int) -> Known:
@@ -88,6 +92,8 @@ class Known:
             self.einstein_radius[:n],
             self.image[:n],
             self.noise[:n],
+            self.rays.first(n),
+            self.field,
             self.adjoint.first(n),
         )
 
@@ -108,6 +114,8 @@ def known(source: LensSource, indices: Sequence[int], batch: Batch, psf_side: in
         einstein_radius=radii[:, 0].float().numpy(),
         image=there.camera.image(there.mass, there.source).numpy(),
         noise=lens.values[:, NAMES.index("noise")].exp().numpy(),
+        rays=Rays.bent_by(bends, config.n_pixels),
+        field=source.config.field,
         adjoint=back_projected(operator, lens, observed(batch.inputs, psf_side), batch.targets.shape[-1]),
     )
 

@@ -95,6 +95,12 @@ MEASURED = (
         "weighted_error",
         mean,
     ),
+    Measured(
+        number("aligned_mse", "aligned MSE", "source MSE after the scale and shift that no image tells"),
+        "aligned_mse",
+        mean,
+    ),
+    Measured(number("aligned_r", "aligned r", "correlation after these", ideal=1.0, printed=True), "aligned_r", mean),
     Measured(number("flux_ratio", "flux", "flux in the field over the true flux", ideal=1.0), "flux_ratio", mean),
     Measured(
         share("theta_bias", "θE bias", "mean of θE / true θE − 1, of the whole lens", printed=True), "theta_e", mean

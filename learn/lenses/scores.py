@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from learn.data import Batch
-from learn.lenses.inverter import Floats
+from learn.lenses.alignment import aligned
+from learn.lenses.inverter import Floats, in_frames
 from learn.lenses.known import Known
 from learn.lenses.latent import NAMES
+from learn.lenses.likelihood import FRAME
 
 Array = NDArray[np.floating]
 BRIGHT = 0.05
@@ -37,7 +39,7 @@ class Answer(NamedTuple):
 
 
 NUMBERS = (
-    *("source_mse", "r", "flux_ratio", "weighted_error", "ssim"),
+    *("source_mse", "r", "flux_ratio", "weighted_error", "ssim", "aligned_mse", "aligned_r"),
     *("theta_e", "power_law", "slope", "axis_ratio", "shear", "centre", "chi2", "seconds"),
 )
 """Of every system; nan where a method says nothing of it."""
@@ -48,7 +50,11 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
     found = {name: np.full(len(batch), np.nan) for name in NUMBERS}
     if answer.source is not None:
         weights = known.adjoint.magnification.double().numpy()
-        found |= source_scores(answer.source.astype(np.float64), batch.targets[:, 0].double().numpy(), weights)
+        truth = batch.targets[:, 0].double().numpy()
+        found |= source_scores(answer.source.astype(np.float64), truth, weights)
+        if answer.lens is not None:
+            moved = source_scores(in_true_plane(answer.source, answer.lens, known), truth, weights)
+            found |= {f"aligned_{name}": moved[of] for name, of in (("mse", "source_mse"), ("r", "r"))}
     if answer.lens is not None and answer.einstein_radius is not None:
         own, true = (named(x) for x in (answer.lens, known.lens))
         radii = {"theta_e": answer.einstein_radius}, {"theta_e": known.einstein_radius}
@@ -59,6 +65,13 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
     if answer.seconds is not None:
         found["seconds"][:] = answer.seconds
     return found
+
+
+def in_true_plane(source: Floats, lens: Floats, known: Known) -> Array:
+    """Sources (B, m, m) that were found with these lenses, by `learn.lenses.alignment`."""
+    light = torch.from_numpy(known.image)
+    told = in_frames(lens, known.pixel_size * light.shape[-1] / FRAME)
+    return aligned(torch.from_numpy(source), told, known.rays, light, known.field).double().numpy()
 
 
 def chi2(model: Array, batch: Batch, known: Known) -> Array:
