@@ -1,18 +1,19 @@
 """Classical fits that are kept: minutes each, so that no image is fitted twice when systems are judged again.
 
-Knows files, and nothing of lenstronomy.
+Knows files.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from configs.files import replacing
-from learn.lenses.classical import Classical, Grid
+from learn.lenses.classical import LIGHTS, MASSES, Classical, Grid, parameters
 from learn.lenses.inverter import Exposures
 from learn.lenses.scores import Answer
 
@@ -33,7 +34,8 @@ def fitted(folder: Path, fit: Classical, given: Exposures, grid: Grid, seed: int
 
 def named(fit: Classical, given: Exposures, grid: Grid, seed: int) -> str:
     """By everything that a fit depends on."""
-    told = f"{asdict(fit)} {asdict(grid)} {seed}".encode()
+    model = f"{MASSES} {LIGHTS} {parameters()} {version('lenstronomy')}"
+    told = f"{model} {asdict(fit)} {asdict(grid)} {seed}".encode()
     return hashlib.sha256(told + b"".join(np.ascontiguousarray(x).tobytes() for x in given)).hexdigest()[:32]
 
 

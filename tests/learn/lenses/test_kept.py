@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from learn.lenses import kept
 from learn.lenses.classical import Classical, Grid
 from learn.lenses.inverter import Exposures, Floats
 from learn.lenses.kept import fitted, together
@@ -55,6 +57,12 @@ def test_another_image_effort_grid_or_seed_is_another_fit(tmp_path: Path) -> Non
     ):
         assert not fitted(tmp_path, *told)[1]
     assert len(list(tmp_path.iterdir())) == len(calls) == 5
+
+
+def test_another_model_is_another_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted(tmp_path, FIT, one(2.0), GRID, 5)
+    monkeypatch.setattr(kept, "MASSES", ("SIE", "SHEAR"))
+    assert not fitted(tmp_path, FIT, one(2.0), GRID, 5)[1]
 
 
 def test_fits_of_several_systems_are_one_answer(tmp_path: Path) -> None:
