@@ -105,3 +105,12 @@ def test_the_core_of_a_gaussian_is_its_variance() -> None:
     fwhm = torch.tensor([3.0, 5.0], dtype=torch.float64)
     expected = (fwhm / math.sqrt(8 * math.log(2))).square()
     torch.testing.assert_close(core_variance(gaussian(fwhm, 1.0, 31)), expected, rtol=0.06, atol=0)
+
+
+def test_an_image_that_says_nothing_moves_nothing() -> None:
+    """All of it masked: no step, and no weight."""
+    image = torch.ones(2, N, N, dtype=torch.float64)
+    seen = Observation.of(image, torch.full_like(image, math.inf), PSF)
+    found = FORWARD.evaluate(latent_of(source()), Lens(LENS).latent(), seen)
+    assert (found.step == 0).all()
+    assert (found.weight == 0).all()
