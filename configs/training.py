@@ -113,6 +113,12 @@ class Train(Frozen):
     )
     compile: bool = Field(False, description="compile the networks with torch.compile")
     n_loaders: int = Field(0, ge=0, le=64, description="processes a worker that read ahead; 0: the worker reads")
+    n_together: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="steps whose maps are read together: what is made on the way is faster so",
+    )
     validate_every: int = Field(50, ge=1, description="steps between two validations, each with a checkpoint")
     n_workers: Workers | tuple[Workers, Workers] = Field(
         1, description="data-parallel workers; [least, most]: as many as the cluster has at the time"

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -54,6 +55,10 @@ class Batch:
     def pin_memory(self) -> Self:
         """Itself in memory that a GPU copies from while it computes."""
         return type(self)(*(getattr(self, field.name).pin_memory() for field in fields(self)))
+
+    def part(self, first: int, last: int) -> Self:
+        """Those from `first` on, without `last`."""
+        return type(self)(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
     def parts(self, n: int) -> Iterator[Self]:
         """At most `n` parts of equal or nearly equal size, in order."""
@@ -132,22 +137,44 @@ class Shuffled(Dataset[Batch]):
     rank: int = 0
     size: int = 1
 
-    def loader(self, steps: range, n_processes: int, *, pin: bool) -> Iterable[Batch]:
-        """The batches of `steps`, read ahead by processes where there are any, into pinned memory for a GPU."""
+    def loader(self, steps: range, n_processes: int, *, n_together: int = 1, pin: bool) -> Iterable[Batch]:
+        """The batches of `steps`, `n_together` a reading, ahead by processes if any, into pinned memory for a GPU."""
         ahead: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": 2} if n_processes else {}
         self.dataset.close()
-        return DataLoader(self, sampler=steps, batch_size=None, num_workers=n_processes, pin_memory=pin, **ahead)
+        few: Iterable[list[Batch]] = DataLoader(
+            self,
+            sampler=steps,
+            batch_size=n_together,
+            collate_fn=list,
+            num_workers=n_processes,
+            pin_memory=pin,
+            **ahead,
+        )
+        return chain.from_iterable(few)
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.at(step)
+    def __getitems__(self, steps: Sequence[int]) -> list[Batch]:
+        """What a loader asks for: the shares of this rank in the batches of `steps`, from one reading."""
+        n = len(self._mine)
+        read = self.dataset.read([index for step in steps for index in self._indices(step)])
+        return [self._shown(step, read.part(i * n, (i + 1) * n)) for i, step in enumerate(steps)]
 
     def at(self, step: int) -> Batch:
         """The share of this rank in the batch of `step`."""
-        mine = range(*(self.batch_size * rank // self.size for rank in (self.rank, self.rank + 1)))
-        indices = [position(self.seed, step * self.batch_size + i, len(self.dataset)) for i in mine]
-        rngs = [np.random.default_rng([AUGMENTATION, self.seed, step, i]) for i in mine]
+        (one,) = self.__getitems__([step])
+        return one
+
+    @property
+    def _mine(self) -> range:
+        """Places in a global batch."""
+        return range(*(self.batch_size * rank // self.size for rank in (self.rank, self.rank + 1)))
+
+    def _indices(self, step: int) -> list[int]:
+        return [position(self.seed, step * self.batch_size + i, len(self.dataset)) for i in self._mine]
+
+    def _shown(self, step: int, batch: Batch) -> Batch:
+        rngs = [np.random.default_rng([AUGMENTATION, self.seed, step, i]) for i in self._mine]
         seeds = torch.tensor([int(rng.integers(2**62)) for rng in rngs])
-        batch, about = self.dataset.read(indices), self.dataset.about
+        about = self.dataset.about
         shown = batch if about.oriented else augmented(batch, rngs, periodic=about.periodic)
         return replace(shown, seeds=seeds)
 

@@ -36,6 +36,7 @@ FREE_TO_CHANGE = {
     "n_workers",
     "n_cpus",
     "n_loaders",
+    "n_together",
     "use_gpu",
     "n_failures",
     "validate_every",
@@ -154,7 +155,9 @@ class Run:
         """The share of this worker in the next global batch."""
         if self._stream is None:
             steps, pin = range(self.step, self.config.n_steps), self.prepare.device.type == "cuda"
-            self._stream = iter(self.batches.loader(steps, self.config.n_loaders, pin=pin))
+            self._stream = iter(
+                self.batches.loader(steps, self.config.n_loaders, n_together=self.config.n_together, pin=pin)
+            )
         return next(self._stream)
 
     def _draw_seed(self) -> int:

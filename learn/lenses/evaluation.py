@@ -134,7 +134,7 @@ def scored_fits(bench: Bench, batch: Batch, truth: Known, n: int) -> Numbers:
 
 def first_of(n: int, batch: Batch, truth: Known) -> tuple[Batch, Known]:
     """The first systems of a batch."""
-    return Batch(batch.inputs[:n], batch.targets[:n], batch.params[:n], batch.seeds[:n]), truth.first(n)
+    return batch.part(0, n), truth.first(n)
 
 
 def rows(bench: Bench, findings: Findings) -> list[dict[str, Any]]:

@@ -52,9 +52,15 @@ class LensSource:
 
     def read(self, indices: Sequence[int]) -> Batch:
         """Image, noise map, infinite where masked, and assumed kernel; the source; the latent lens, by index."""
-        parts = [self._read_few(indices[i : i + TOGETHER]) for i in range(0, len(indices), TOGETHER)]
-        inputs, targets, params = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Batch(inputs, targets, params, torch.tensor(list(indices)))
+        rows: dict[int, tuple[Tensor, ...]] = {}
+        family_of = np.asarray(indices) // self._n
+        for which in np.unique(family_of):
+            places = np.flatnonzero(family_of == which).tolist()
+            for few in (places[i : i + TOGETHER] for i in range(0, len(places), TOGETHER)):
+                made = self._made(self._families[which], [self._first + indices[i] for i in few])
+                rows |= dict(zip(few, zip(*made, strict=True), strict=True))
+        inputs, targets, params = zip(*(rows[i] for i in range(len(indices))), strict=True)
+        return Batch(torch.stack(inputs), torch.stack(targets), torch.stack(params), torch.tensor(list(indices)))
 
     def truths(self, indices: Sequence[int]) -> tuple[Lenses, Truths]:
         """A family, and what is true of these systems of it; ValueError for systems of several."""
@@ -66,17 +72,6 @@ class LensSource:
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _read_few(self, indices: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """In the order of the indices, family by family."""
-        of = [index // self._n for index in indices]
-        rows: dict[int, tuple[Tensor, ...]] = {}
-        for which in sorted(set(of)):
-            mine = [index for index, own in zip(indices, of, strict=True) if own == which]
-            made = self._made(self._families[which], [self._first + index for index in mine])
-            rows |= dict(zip(mine, zip(*made, strict=True), strict=True))
-        inputs, targets, params = zip(*(rows[index] for index in indices), strict=True)
-        return torch.stack(inputs), torch.stack(targets), torch.stack(params)
 
     def _made(self, config: Lenses, systems: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs (B, 3, n, n), targets (B, 1, m, m) and params (B, 12) of systems of one family."""

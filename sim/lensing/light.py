@@ -85,9 +85,12 @@ class Gaussians:
     y: Tensor
 
     def brightness(self, x: Tensor, y: Tensor) -> Tensor:
-        r2 = (x[..., None] - self.x).square() + (y[..., None] - self.y).square()
-        variance = self.sigma.square()
-        return (self.flux / (2 * math.pi * variance) * torch.exp(-r2 / (2 * variance))).sum(-1)
+        twice = 2 * self.sigma.square()
+        across, up = ((at[..., None] - by).square() / twice for at, by in ((x, self.x), (y, self.y)))
+        peak = self.flux / (math.pi * twice)
+        if x.shape[-2] == y.shape[-1] == 1:  # a row and a column of a grid: the product of two short lines
+            return (peak * torch.exp(-up))[..., 0, :] @ torch.exp(-across)[..., 0, :, :].mT
+        return (peak * torch.exp(-across - up)).sum(-1)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def source_images(columns: Columns, config: Lenses, shift: Vector | None = None)
     """The sources (B, m, m) in the middle of their field, as they are without a lens; `shift` [arcsec] moves them."""
     pixel = columns("source_field") / config.n_source_pixels
     own = Camera(config.n_source_pixels, pixel, N_RAYS, dtype=columns.dtype)
-    x, y = own.rays
+    x, y = own.rays[0][:, :1], own.rays[1][..., :1]
     if shift:
         x, y = x - shift[0], y - shift[1]
     return own.recorded(source(columns, config).brightness(x, y)) / pixel.square()

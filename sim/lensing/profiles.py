@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sim.lensing.ellipse import FAINT, arctanc, arctanhc, arctanhc_rise, artanhc, elliptical, squeezed_square
 
@@ -98,14 +99,24 @@ class EPL:
         return (3 - self.slope) / 2 * (self.theta_e / radius) ** (self.slope - 1)
 
     def _hypergeometric(self, u: Tensor, v: Tensor) -> Vector:
-        """2F1(1, t/2; 2 - t/2; w), t = slope - 1, w = -conj(e) (u + iv)^2, by Horner's rule."""
+        """2F1(1, t/2; 2 - t/2; w), t = slope - 1, w = -conj(e) (u + iv)^2.
+
+        A real polynomial of a complex number, by the rest after division by the square that has it as a root (Knuth,
+        The Art of Computer Programming 2, 4.6.4): |w|^2 is one number a lens. Each sum and product is rounded by
+        itself, so that a lens is the same in any batch.
+        """
         cos, sin = u.square() - v.square(), 2 * u * v
         w_re, w_im = -self.e1 * cos - self.e2 * sin, self.e2 * cos - self.e1 * sin
-        re, im = torch.ones_like(w_re), torch.zeros_like(w_re)
-        for n in range(N_TERMS, 0, -1):
-            ratio = (2 * n - (3 - self.slope)) / (2 * n + (3 - self.slope))
-            re, im = 1 + ratio * (w_re * re - w_im * im), ratio * (w_re * im + w_im * re)
-        return re, im
+        square, twice = self.e1.square() + self.e2.square(), 2 * w_re
+        last, here = torch.zeros_like(w_re), torch.zeros_like(w_re)
+        for term in reversed(self._terms().unbind(-1)):
+            last, here = here, term + twice * here - square * last
+        return here - w_re * last, w_im * last
+
+    def _terms(self) -> Tensor:
+        """(..., N_TERMS + 1): of the series, that of w^0 first."""
+        rest, even = 3 - self.slope[..., None], 2 * torch.arange(1, N_TERMS + 1, device=self.slope.device)
+        return functional.pad(torch.cumprod((even - rest) / (even + rest), -1), (1, 0), value=1.0)
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,13 @@ def test_ranks_share_what_is_read_in_order(toy_pairs: Path) -> None:
     assert torch.equal(shares[1].inputs, dataset.read(range(1, 9, 2)).inputs)
 
 
-@pytest.mark.parametrize("n_processes", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_stream_started_late_is_the_stream(toy_pairs: Path, n_processes: int) -> None:
+@pytest.mark.parametrize(
+    ("n_processes", "n_together"), [(0, 1), (0, 2), (0, 7), pytest.param(2, 2, marks=pytest.mark.slow)]
+)
+def test_a_stream_started_late_is_the_stream(toy_pairs: Path, n_processes: int, n_together: int) -> None:
     stream = Shuffled(ShardSource(PairShards(folder=toy_pairs), "train"), 4, seed=5)
-    for step, batch in enumerate(stream.loader(range(2, 5), n_processes, pin=False), start=2):
+    late = stream.loader(range(2, 5), n_processes, n_together=n_together, pin=False)
+    for step, batch in enumerate(late, start=2):
         assert_same(batch, stream.at(step))
     assert step == 4
 
