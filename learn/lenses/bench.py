@@ -83,4 +83,4 @@ def answer(machine: Inverter, found: Inversion, seconds: float | None, batch: Ba
     kernels = torch.from_numpy(given(batch, side)[2])
     with torch.no_grad():
         model = operator.image(torch.from_numpy(found.source), in_frames(found.lens, frame), kernels).numpy()
-    return Answer(found.source, found.lens, radii_of(found.lens), model, seconds)
+    return Answer(found.source, found.lens, radii_of(found.lens), model, seconds, found.n_fitted)

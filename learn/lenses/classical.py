@@ -1,6 +1,6 @@
 """A classical fit, to compare with: lenstronomy's swarm, then its simplex, one system at a time.
 
-An isothermal ellipsoid in external shear before one elliptical Sersic profile, whose amplitude is solved for. It is
+An elliptical power law in external shear before one elliptical Sersic profile, whose amplitude is solved for. It is
 told what a machine is told: image, noise map and assumed kernel. Angles are in frames, but for what is handed out.
 """
 
@@ -51,6 +51,8 @@ SOURCE: Bounds = {
     "center_x": (0.0, 0.2, -0.6, 0.6),
     "center_y": (0.0, 0.2, -0.6, 0.6),
 }
+N_FITTED = float(sum(map(len, (POWER_LAW, SHEAR, SOURCE))) + 1)
+"""Free numbers, the amplitude the last."""
 ORIGIN = {"ra_0": 0.0, "dec_0": 0.0}
 OURS = {"theta_E": "theta_e", "gamma": "slope", "center_x": "x", "center_y": "y"}
 
@@ -74,7 +76,7 @@ class Classical:
         area = (FRAME / images.shape[-1]) ** 2
         sources = np.stack([area * grid.brightness(one.lights) for one in each]).astype(np.float32)
         models = np.stack([one.model for one in each]).astype(np.float32)
-        return Answer(sources, lenses, radii_of(lenses), models, seconds)
+        return Answer(sources, lenses, radii_of(lenses), models, seconds, N_FITTED)
 
     def _fitted(self, image: Floats, noise: Floats, psf: Floats, seed: int) -> Fitted:
         data, kernel = data_of(image, noise), {"psf_type": "PIXEL", "kernel_point_source": psf.astype(np.float64)}

@@ -45,7 +45,7 @@ def diagnostic(made: Reconstruction) -> Figure:
 def heading(made: Reconstruction) -> str:
     """Name, Einstein radius, and the flags by name."""
     radius, chi2 = made.record["theta_e"], made.record["chi2"]
-    first = f"{made.name}: θE {radius['value']:.3f} ± {radius['error']:.3f}″, χ² {chi2:.2f} a pixel"
+    first = f"{made.name}: θE {radius['value']:.3f} ± {radius['error']:.3f}″, reduced χ² {chi2:.2f}"
     flags = ", ".join(name.replace("_", " ") for name in made.record["flags"])
     return "\n".join([first, f"look at: {flags}" if flags else "no flags"])[: 2 * LETTERS]
 
@@ -57,7 +57,7 @@ def draw_images(row: Any, made: Reconstruction) -> None:
     sigma = Normalize(-MOST_SIGMA, MOST_SIGMA)
     draw(row[0], image, "magma", norm, made.half, "image", made.seen.unit)
     draw(row[1], model, "magma", norm, made.half, "model", made.seen.unit)
-    title = f"residual, χ² {made.record['chi2']:.2f}"
+    title = f"residual, reduced χ² {made.record['chi2']:.2f}"
     draw(row[2], made.found.residual[0], "RdBu_r", sigma, made.half, title, "standard deviations")
     for axes in (row[0], row[2]):
         veil(axes, made.seen.mask, made.half)

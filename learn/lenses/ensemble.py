@@ -54,5 +54,6 @@ def pooled(found: Sequence[Inversion]) -> Inversion:
         draws=draws,
         model=np.mean([one.model for one in found], axis=0),
         residual=residual,
+        n_fitted=np.mean([one.n_fitted for one in found], axis=0),
         chi2=np.square(residual).sum((1, 2)) * share,
     )

@@ -27,7 +27,7 @@ TITLES: Mapping[str, str] = {
 COURSES = {
     "source_mse": "mean squared error of source pixels",
     "theta_central": "half the central 68 % of θE / true θE − 1",
-    "chi2": "median χ² a pixel",
+    "chi2": "median reduced χ²",
 }
 NOMINAL = np.linspace(0.05, 0.95, 19)
 N_COLUMNS = 3

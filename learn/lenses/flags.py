@@ -32,7 +32,7 @@ def of_chi2(chi2: float) -> dict[str, str]:
     low, high = GOOD_CHI2
     if low <= chi2 <= high:
         return {}
-    return {"chi2": f"{chi2:.2f} a pixel, expected {low:g} to {high:g}: the noise map is wrong, or the model is"}
+    return {"chi2": f"{chi2:.2f} reduced, expected {low:g} to {high:g}: the noise map is wrong, or the model is"}
 
 
 def of_radius(theta_e: float, learned: tuple[float, float]) -> dict[str, str]:

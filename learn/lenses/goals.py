@@ -47,7 +47,7 @@ GOALS = (
     Goal("r above 0.9, aligned", "aligned_r", 0.9, INFINITE),
     Goal("bias of θE below 1 %", "theta_bias", -0.01, 0.01),
     Goal("scatter of θE below 3 %", "theta_scatter", -INFINITE, 0.03),
-    Goal("χ² a pixel from 0.95 to 1.1 for 90 %", "chi2_good", 0.9, INFINITE),
+    Goal("reduced χ² from 0.95 to 1.1 for 90 %", "chi2_good", 0.9, INFINITE),
     Goal("at most 0.3 CPU s an image", "seconds", -INFINITE, 0.3, (MACHINE,)),
 )
 

@@ -57,7 +57,8 @@ class Inversion:
     """What images (B, n, n) say, in their unit; lenses (B, 12) and draws (S, B, 12) in the order of `NAMES`, in arcsec.
 
     A source (B, m, m) is what a pixel of the image would hold where nothing bends its light; its own pixels are
-    `source_pixel` (B,) [arcsec]. chi2 (B,) is that of a pixel of the image, where it is not masked.
+    `source_pixel` (B,) [arcsec]. A fit to an image counts as `n_fitted` (B,) free numbers, an answer of the network as
+    none; chi2 (B,) is reduced: over the pixels that are not masked, less these.
     """
 
     source: Floats
@@ -68,7 +69,21 @@ class Inversion:
     draws: Floats
     model: Floats
     residual: Floats
+    n_fitted: Floats
     chi2: Floats
+
+
+class Posterior(NamedTuple):
+    """The best estimate, draws, and how many numbers (B,) were fitted to each image."""
+
+    best: Estimate
+    draws: list[Estimate]
+    n_fitted: Tensor
+
+    @classmethod
+    def of(cls, best: Estimate, draws: Sequence[Estimate] = ()) -> Posterior:
+        """What a network says, which is not fitted to the image."""
+        return cls(best, [*draws], best.lens.new_zeros(len(best.lens)))
 
 
 class Exposures(NamedTuple):
@@ -113,8 +128,7 @@ class Inverter(Answering, Model):
         with torch.no_grad():
             *_, start = self._machine.estimates(self._nets, seen, effort.n_iterations or self.n_iterations)
         rng = torch.Generator().manual_seed(seed)
-        best, draws = self._posterior(start, seen, effort, rng)
-        return self._told(seen, best, draws, sizes)
+        return self._told(seen, self._posterior(start, seen, effort, rng), sizes)
 
     def course(
         self, images: Floats, noise: Floats, psf: Floats, pixel_size: Floats, numbers: Sequence[int]
@@ -124,7 +138,7 @@ class Inverter(Answering, Model):
         seen, sizes = self._seen(given), checked_sizes(pixel_size, len(images))
         with torch.no_grad():
             steps = enumerate(self._machine.estimates(self._nets, seen, max(numbers)), start=1)
-            return {n: self._told(seen, one, [], sizes) for n, one in steps if n in numbers}
+            return {n: self._told(seen, Posterior.of(one), sizes) for n, one in steps if n in numbers}
 
     @property
     def n_iterations(self) -> int:
@@ -187,25 +201,24 @@ class Inverter(Answering, Model):
             raise ValueError("psf: finite numbers with a sum above 0, got others")
         return core(torch.from_numpy(kernels), self._machine.config.psf_side)
 
-    def _posterior(
-        self, start: Estimate, seen: Observation, effort: Effort, rng: torch.Generator
-    ) -> tuple[Estimate, list[Estimate]]:
-        """The best estimate, and draws of the posterior: the network's own, or the exact likelihood's."""
+    def _posterior(self, start: Estimate, seen: Observation, effort: Effort, rng: torch.Generator) -> Posterior:
+        """The network's own, or that of the exact likelihood."""
         if not effort.n_refine:
-            return start, [start.draw(rng) for _ in range(effort.n_draws)]
+            return Posterior.of(start, [start.draw(rng) for _ in range(effort.n_draws)])
         refiner = Refiner(self._machine, effort.n_refine)
         peak = refiner.peak(start, seen, rng)
-        draws = (refiner.draw(start, peak, seen, rng) for _ in range(effort.n_draws))
-        return moved(start, peak), [moved(start, one) for one in draws]
+        draws = [moved(start, refiner.draw(start, peak, seen, rng)) for _ in range(effort.n_draws)]
+        return Posterior(moved(start, peak), draws, refiner.n_fitted(start, peak, seen, rng))
 
-    def _told(self, seen: Observation, best: Estimate, draws: list[Estimate], pixel_size: Floats) -> Inversion:
+    def _told(self, seen: Observation, posterior: Posterior, pixel_size: Floats) -> Inversion:
+        best, draws, n_fitted = posterior
         machine, scale = self._machine, seen.scale[:, None, None]
         with torch.no_grad():
             model, residual = (told(best, seen, machine.exact(seen)) for told in (machine.model, machine.residual))
         frame = pixel_size * self.n_pixels / FRAME
         sources = stacked([brightness(one.source) for one in draws], best.source)
         lenses = stacked([machine.physical(one.lens).values for one in draws], best.lens)
-        seen_pixels = (seen.weight > 0).sum((1, 2)).clamp(min=1)
+        n_free = ((seen.weight > 0).sum((1, 2)) - n_fitted).clamp(min=1)
         return Inversion(
             source=(brightness(best.source) * scale).numpy(),
             source_error=(spread(sources) * scale).numpy(),
@@ -215,7 +228,8 @@ class Inverter(Answering, Model):
             draws=arcsec(Lens(lenses), frame),
             model=(model * scale).numpy(),
             residual=residual.numpy(),
-            chi2=(residual.square().sum((1, 2)) / seen_pixels).numpy(),
+            n_fitted=n_fitted.numpy(),
+            chi2=(residual.square().sum((1, 2)) / n_free).numpy(),
         )
 
 

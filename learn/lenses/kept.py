@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.files import replacing
-from learn.lenses.classical import LIGHTS, MASSES, Classical, Grid, parameters
+from learn.lenses.classical import LIGHTS, MASSES, N_FITTED, Classical, Grid, parameters
 from learn.lenses.inverter import Exposures
 from learn.lenses.scores import Answer
 
@@ -25,7 +25,8 @@ def fitted(folder: Path, fit: Classical, given: Exposures, grid: Grid, seed: int
     path = folder / f"{named(fit, given, grid, seed)}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:
-            return Answer(**{name: file[name] for name in ARRAYS}, seconds=float(file["seconds"])), True
+            arrays = {name: file[name] for name in ARRAYS}
+            return Answer(**arrays, seconds=float(file["seconds"]), n_fitted=N_FITTED), True
     made = fit(*given, grid, seed)
     with replacing(path) as temporary:
         np.savez(temporary, **made._asdict())
@@ -42,4 +43,4 @@ def named(fit: Classical, given: Exposures, grid: Grid, seed: int) -> str:
 def together(answers: list[Answer]) -> Answer:
     """Of as many systems; seconds are the mean."""
     arrays = {name: np.concatenate([getattr(one, name) for one in answers]) for name in ARRAYS}
-    return Answer(**arrays, seconds=float(np.mean([one.seconds for one in answers])))
+    return Answer(**arrays, seconds=float(np.mean([one.seconds for one in answers])), n_fitted=answers[0].n_fitted)

@@ -96,6 +96,7 @@ def record(
         "lens_model": json.loads(lens.model_dump_json()),
         "theta_e": spread(radii_of(found.lens)[0], radii_of(found.draws)[:, 0]),
         "chi2": float(found.chi2[0]),
+        "n_fitted": float(found.n_fitted[0]),
         "n_used": int(seen.mask.sum()),
         "nuisance": nuisance(found),
         "flags": flagged(lens, seen, found, machine),

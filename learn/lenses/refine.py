@@ -15,7 +15,7 @@ from torch import Tensor
 
 from learn.lenses.estimate import N_LENS, Estimate
 from learn.lenses.fit import Fit
-from learn.lenses.least_squares import Minimiser, total
+from learn.lenses.least_squares import Minimiser, gauss_newton, total
 from learn.lenses.likelihood import Observation
 from learn.methods.rim import Rim
 
@@ -23,6 +23,8 @@ N_STARTS = 6
 """Fits from which the best goes on: of the network's answer, and of draws of the lens that it may be off by."""
 SHORT, AGAIN = 0.6, 0.35
 """Shares of the steps that such a fit takes, and a draw, which starts from the peak."""
+N_PROBES = 4
+"""Images of white noise by which it is measured how many numbers are fitted: to 3, of 50."""
 N_INNER, N_ROUGH = 60, 30
 """Conjugate gradients of a step, and of one of the fits among which the best is chosen."""
 
@@ -49,6 +51,19 @@ class Refiner:
         """One of the posterior, found from its peak."""
         centre = torch.randn(peak.shape, generator=rng)
         return Minimiser(self._few(AGAIN), N_INNER)(self._fit(prior, noisy(seen, rng)), peak, centre)
+
+    def n_fitted(self, prior: Estimate, peak: Tensor, seen: Observation, rng: torch.Generator) -> Tensor:
+        """(B,): as how many free numbers a fit counts, the trace of what makes fitted images of given ones.
+
+        By what it makes of white noise (Hutchinson 1990); of a prior that is right, chi^2 is expected to be the number
+        of pixels less this.
+        """
+        linear, none = self._fit(prior, seen).linear(peak), torch.zeros_like(peak)
+        made = torch.zeros_like(peak[:, 0])
+        for _ in range(N_PROBES):
+            noise = torch.randn(seen.weight.shape, generator=rng).where(seen.weight > 0, 0.0).flatten(1)
+            made += (noise * linear.forward(gauss_newton(linear, noise, none, none[:, 0], N_INNER))).sum(1)
+        return made / N_PROBES
 
     def _few(self, share: float) -> int:
         return math.ceil(share * self.n_steps)

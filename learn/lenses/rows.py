@@ -22,7 +22,7 @@ SEED = 0
 FAR = 0.1
 """Of the Einstein radius, beyond which a lens is not found."""
 GOOD = (0.95, 1.1)
-"""chi^2 of a pixel of an image that is fitted."""
+"""Reduced chi^2 of an image that is fitted."""
 
 ALL, FITTED = "all", "fitted"
 """Names of sets of systems beside the families: every one, and those that lenstronomy is fitted to."""
@@ -118,12 +118,12 @@ MEASURED = (
     Measured(number("shear", "shear", "mean length of the difference of the shears"), "shear", mean),
     Measured(share("centre", "centre", "mean distance of the centres over true θE"), "centre", mean),
     Measured(
-        number("chi2", "χ²", "median of χ² a pixel of the image, by the true noise", ideal=1.0, printed=True),
+        number("chi2", "χ²", "median of the reduced χ² of an image, by the true noise", ideal=1.0, printed=True),
         "chi2",
         median,
     ),
     Measured(
-        share("chi2_good", "χ² good", "share of images whose χ² a pixel is from .95 to 1.1", ideal=1.0, printed=True),
+        share("chi2_good", "χ² good", "share of images whose reduced χ² is from .95 to 1.1", ideal=1.0, printed=True),
         "chi2",
         share_good,
     ),

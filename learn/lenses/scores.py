@@ -28,7 +28,8 @@ BRIGHT = 0.05
 class Answer(NamedTuple):
     """What a method makes of images: sources (B, m, m), lenses (B, 12), models (B, n, n); None: it says nothing of it.
 
-    Einstein radii (B,) [arcsec] are of the whole lens; seconds are of a CPU, for an image.
+    Einstein radii (B,) [arcsec] are of the whole lens; seconds are of a CPU, for an image. The model counts as
+    `n_fitted` free numbers (B,).
     """
 
     source: Floats | None = None
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
     einstein_radius: Floats | None = None
     model: Floats | None = None
     seconds: float | None = None
+    n_fitted: Floats | float = 0.0
 
 
 NUMBERS = (
@@ -61,7 +63,7 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
         found |= lens_scores(own | radii[0], true | radii[1])
         found["power_law"] = own["theta_e"] / true["theta_e"] - 1
     if answer.model is not None:
-        found["chi2"] = chi2(answer.model, batch, known)
+        found["chi2"] = chi2(answer.model, batch, known, answer.n_fitted)
     if answer.seconds is not None:
         found["seconds"][:] = answer.seconds
     return found
@@ -74,12 +76,12 @@ def in_true_plane(source: Floats, lens: Floats, known: Known) -> Array:
     return aligned(torch.from_numpy(source), told, known.rays, light, known.field).double().numpy()
 
 
-def chi2(model: Array, batch: Batch, known: Known) -> Array:
-    """Of a pixel of each image (B,), by its true noise: the noise that is told may be wrong."""
+def chi2(model: Array, batch: Batch, known: Known, n_fitted: Array | float) -> Array:
+    """Reduced, of each image (B,), by its true noise: the noise that is told may be wrong."""
     image, noise, _ = (x.double().numpy() for x in batch.inputs.unbind(1))
     seen = np.isfinite(noise)
     squares = np.square(np.where(seen, (image - model) / (noise * known.noise[:, None, None]), 0.0))
-    return np.asarray(squares.sum((1, 2)) / seen.sum((1, 2)))
+    return np.asarray(squares.sum((1, 2)) / (seen.sum((1, 2)) - n_fitted))
 
 
 def named(lens: Array) -> dict[str, Array]:

@@ -89,3 +89,17 @@ def test_of_two_fits_each_image_has_the_likelier(fit: Fit) -> None:
     other[1], one[0] = white(3.0)[1], white(3.0)[0]
     best = likelier(fit, one, other)
     assert torch.equal(best, torch.stack((other[0], one[1])))
+
+
+def test_as_many_numbers_are_fitted_as_the_trace_of_what_fits_says(fit: Fit) -> None:
+    """Of the dense matrix, J (1 + J^T J)^-1 J^T; four probes scatter by sqrt(trace of its square / 2)."""
+    at = white(0.2)
+    linear = fit.linear(at)
+    eye = torch.eye(at.shape[1])
+    jacobian = torch.stack([linear.forward(one.expand(2, -1)) for one in eye], dim=-1).double()
+    strengths = torch.linalg.svdvals(jacobian).square()
+    shares = strengths / (1 + strengths)
+    found = Refiner(toy_rim(), 1).n_fitted(fit.prior, at, fit.seen, torch.Generator().manual_seed(3))
+    scatter = torch.sqrt(shares.square().sum(1) / 2)
+    assert (shares.sum(1) > 5 * scatter).all()
+    assert ((found - shares.sum(1)).abs() < 3 * scatter).all()
