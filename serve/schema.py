@@ -151,7 +151,9 @@ class InvertAnswer(Message):
     name: str
     lens_model: LensModel = Field(description="as `python -m learn mass` reads it")
     theta_e: dict[str, float] = Field(description="Einstein radius of the whole lens: value, error, central 68 %")
-    chi2: float = Field(description="of a pixel, by the noise map")
+    chi2: float = Field(description="reduced, by the noise map as it is told")
+    n_fitted: float = Field(description="as how many free numbers the fit counts")
+    noise_raised: float = Field(description="factor of the noise by which it was fitted, for a first fit's chi2 of 1")
     n_used: int = Field(description="pixels that are not masked")
     nuisance: dict[str, dict[str, float]] = Field(description="true over assumed width of the psf, and noise")
     flags: dict[str, str] = Field(description="what to look at before it is believed")

@@ -51,8 +51,10 @@ $evaluation
 
 ## Limits
 
-- It knows singular isothermal ellipsoids in external shear, with or without an NFW halo about the same centre: of power
-  laws of another slope, subhalos and masses in other planes it finds the best such lens.
+- It knows elliptical power laws in external shear, with or without an NFW halo about the same centre: of subhalos and
+  masses in other planes it finds the best such lens.
+- No image tells a sheet of mass from a larger source: the scale and the shift of a source, and the slope of its lens,
+  are about as uncertain as before. “Aligned” scores are after these two.
 - Lenses, sources and cameras outside the families above are extrapolation; so is light of the lens that is left over.
 - Errors are those of its families. On real images look at the residual and at chi^2 first.
 - Not for: point sources, several source planes, clusters; hypothesis tests on subhalos.

@@ -16,12 +16,12 @@ from configs.provenance import commit, provenance
 from configs.reconstruction import Reconstruct
 from learn.lenses import flags
 from learn.lenses.framing import given, in_frame
-from learn.lenses.inverter import Effort, Floats, Inversion, Inverter
+from learn.lenses.inverter import Effort, Exposures, Floats, Inversion, Inverter
 from learn.lenses.latent import LENS, NUISANCE, radii_of
 from learn.lenses.lens_words import at_ends, learned_radii, lens_model
 from sim.images.observation import Observation
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,35 @@ def reconstruction(
     RuntimeError where the machine has no finite answer.
     """
     seen = in_frame(prepared, config, machine.n_pixels)
-    found = inverted(seen, machine, config)
+    found, raised = inverted(seen, machine, config)
     refuse_not_finite(name, found)
     lens = lens_model(name, seen, found, machine)
-    return Reconstruction(name, seen, found, lens, record(lens, seen, found, machine, made))
+    return Reconstruction(name, seen, found, lens, record(lens, seen, found, raised, machine, made))
 
 
-def inverted(seen: Observation, machine: Inverter, config: Reconstruct) -> Inversion:
-    """In the unit of the image."""
+def inverted(seen: Observation, machine: Inverter, config: Reconstruct) -> tuple[Inversion, float]:
+    """In the unit of the image, residuals by the noise that is told; and by how much that was raised."""
     told = given(seen)
     effort = Effort(config.n_iterations, config.n_refine, config.n_draws)
+    exposures = Exposures(told.images, told.noise, told.psf, told.pixel_size)
     with one_thread():
-        found = machine(told.images, told.noise, told.psf, told.pixel_size, effort, seed=config.seed)
+        raised = noise_raised(machine, exposures, effort, config.seed)
+        noisier = exposures._replace(noise=exposures.noise * np.float32(raised))
+        found = machine.answer(noisier, effort, config.seed)
     lit = {name: getattr(found, name) * np.float32(told.unit) for name in ("source", "source_error", "model")}
-    return replace(found, **lit)
+    by_told = {"residual": found.residual * np.float32(raised), "chi2": found.chi2 * np.float32(raised**2)}
+    return replace(found, **lit, **by_told), raised
+
+
+def noise_raised(machine: Inverter, told: Exposures, effort: Effort, seed: int) -> float:
+    """By how much noise is raised so that a first fit has a reduced chi2 of 1: at least 1, and 1 without a fit.
+
+    What a model lacks is noise to it: else the source takes it up, and errors are too small.
+    """
+    if not effort.n_refine:
+        return 1.0
+    first = machine.answer(told, replace(effort, n_draws=0), seed)
+    return float(np.sqrt(max(float(first.chi2[0]), 1.0)))
 
 
 @contextmanager
@@ -87,9 +102,9 @@ def refuse_not_finite(name: str, found: Inversion) -> None:
 
 
 def record(
-    lens: LensModel, seen: Observation, found: Inversion, machine: Inverter, made: Mapping[str, Any]
+    lens: LensModel, seen: Observation, found: Inversion, raised: float, machine: Inverter, made: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What NAME_parameters.json holds; angles in arcsec."""
+    """What NAME_parameters.json holds; angles in arcsec. The noise was `raised` by a factor."""
     return {
         "format": FORMAT,
         "name": lens.name,
@@ -97,6 +112,7 @@ def record(
         "theta_e": spread(radii_of(found.lens)[0], radii_of(found.draws)[:, 0]),
         "chi2": float(found.chi2[0]),
         "n_fitted": float(found.n_fitted[0]),
+        "noise_raised": raised,
         "n_used": int(seen.mask.sum()),
         "nuisance": nuisance(found),
         "flags": flagged(lens, seen, found, machine),

@@ -20,9 +20,10 @@ from configs.lens_file import read_lens_model
 from learn.__main__ import main
 from learn.lenses import preparation, reconstruct, reconstruction_files
 from learn.lenses.framing import given, in_frame, own_field
-from learn.lenses.inverter import Effort, Inverter
+from learn.lenses.inverter import Effort, Exposures, Inverter
 from learn.lenses.latent import NAMES
 from learn.lenses.reconstruct import Lens
+from learn.lenses.reconstruction import noise_raised
 from learn.lenses.reconstruction_files import ENDS
 from sim.images import world
 from sim.images.observation import Observation, radii
@@ -102,6 +103,8 @@ def test_what_is_written_is_what_the_inverter_answers(checkpoint: Path, images: 
     config, inverter = asked(checkpoint, images, written), Inverter.load(checkpoint)
     seen = in_frame(reconstruct.observed(reconstruct.found(config)[0].job, config), config, N)
     noise = np.where(seen.mask, seen.noise, np.inf)
+    raised = record(written)["noise_raised"]
+    noise = noise.astype(np.float32) * np.float32(raised)
     arrays = (x[None].astype(np.float32) for x in (seen.image, noise, seen.psf))
     found = inverter(*arrays, np.array([0.05], np.float32), Effort(n_refine=2, n_draws=4))
     with fits.open(written / "A_source.fits") as file:
@@ -109,7 +112,7 @@ def test_what_is_written_is_what_the_inverter_answers(checkpoint: Path, images: 
         np.testing.assert_array_equal(file["ERROR"].data, found.source_error[0])
         assert file[0].header["CDELT1"] == pytest.approx(float(found.source_pixel[0]))
         assert "CTYPE1" not in file[0].header
-    assert record(written)["chi2"] == pytest.approx(float(found.chi2[0]))
+    assert record(written)["chi2"] == pytest.approx(float(found.chi2[0]) * raised**2)
     lens = {one["kind"]: one["parameters"] for one in record(written)["lens_model"]["components"]}
     assert lens["epl"]["theta_e"]["value"] == pytest.approx(float(found.lens[0, 0]))
     assert lens["epl"]["theta_e"]["samples"] == pytest.approx(found.draws[:, 0, 0].tolist())
@@ -130,6 +133,18 @@ def test_model_plus_residual_times_noise_is_the_image(checkpoint: Path, images: 
     assert told["n_fitted"] > 1
     reduced = np.sum(residual[seen.mask] ** 2) / (told["n_used"] - told["n_fitted"])
     assert reduced == pytest.approx(told["chi2"], rel=1e-5)
+
+
+def test_noise_is_raised_by_what_a_first_fit_leaves_and_never_lowered(checkpoint: Path, images: Path) -> None:
+    config, inverter = asked(checkpoint, images, images / "out"), Inverter.load(checkpoint)
+    told = given(in_frame(reconstruct.observed(reconstruct.found(config)[0].job, config), config, N))
+    exposures = Exposures(told.images, told.noise / 10, told.psf, told.pixel_size)
+    left = inverter.answer(exposures, Effort(n_refine=2, n_draws=0), 0).chi2[0]
+    assert left > 1.5
+    effort = Effort(n_refine=2, n_draws=4)
+    assert noise_raised(inverter, exposures, effort, 0) == pytest.approx(np.sqrt(left))
+    assert noise_raised(inverter, exposures._replace(noise=100 * told.noise), effort, 0) == 1
+    assert noise_raised(inverter, exposures, Effort(n_draws=4), 0) == 1
 
 
 def test_headers_say_where_and_how(written: Path) -> None:
