@@ -35,6 +35,9 @@ class Rim(Method):
     )
     n_iterations: int = Field(8, ge=1, le=64, description="steps from nothing to an answer; may be changed later")
     supersampling: int = Field(1, ge=1, le=8, description="rays along a pixel of the image in the likelihood")
+    fit_subpixels: int = Field(
+        2, ge=1, le=4, description="pixels along one of the source, when an estimate is fitted to an image"
+    )
     fit_supersampling: int = Field(
         2, ge=1, le=8, description="the same, where an estimate is made to fit, and of what is told"
     )

@@ -79,7 +79,7 @@ def answer(machine: Inverter, found: Inversion, seconds: float | None, batch: Ba
     """As scores want it: the image is that of the exact forward operator, whatever a machine has learned of one."""
     side = machine.psf_side
     operator = Forward(machine.n_pixels, machine.field, machine.supersampling)
-    frame = found.source_pixel * machine.n_source / (FRAME * machine.field)
+    frame = found.source_pixel * found.source.shape[-1] / (FRAME * machine.field)
     kernels = torch.from_numpy(given(batch, side)[2])
     with torch.no_grad():
         model = operator.image(torch.from_numpy(found.source), in_frames(found.lens, frame), kernels).numpy()

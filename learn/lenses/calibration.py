@@ -17,7 +17,7 @@ from learn.data import Batch
 from learn.lenses.inverter import Inversion
 from learn.lenses.known import Known
 from learn.lenses.latent import NAMES, radii_of
-from learn.lenses.scores import BRIGHT
+from learn.lenses.scores import BRIGHT, on_pixels_of
 from learn.scores.bootstrap import N_DRAWS
 from learn.scores.coverage import NOMINAL, coverage, ranks
 
@@ -77,7 +77,7 @@ def one_hot(places: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 def pixel_places(found: Inversion, truth: NDArray) -> NDArray[np.int64]:
     """Of the pixels of each true source, by the probability below it of a normal law as wide as its error."""
     inside = truth > BRIGHT * truth.max((1, 2), keepdims=True)
-    error = np.maximum(found.source_error, np.finfo(np.float32).tiny)
-    below = ndtr((truth - found.source).astype(np.float64) / error)
+    source, spread = (on_pixels_of(truth, one) for one in (found.source, found.source_error))  # neighbours err alike
+    below = ndtr((truth - source) / np.maximum(spread, np.finfo(np.float32).tiny))
     place = np.minimum((below * N_PLACES).astype(np.int64), N_PLACES - 1)
     return np.stack([np.bincount(one[is_in], minlength=N_PLACES) for one, is_in in zip(place, inside, strict=True)])

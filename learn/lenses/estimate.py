@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from learn.lenses.correlated import correlated
 from learn.lenses.latent import NAMES
@@ -25,6 +26,14 @@ class Estimate:
     spread: Tensor
     lens: Tensor
     factor: Tensor
+
+    def finer(self, n: int) -> Estimate:
+        """With n x n pixels for each of the source, linear between their centres."""
+        source, spread = (
+            functional.interpolate(one[:, None], scale_factor=n, mode="bilinear", align_corners=False)[:, 0]
+            for one in (self.source, self.spread)
+        )
+        return replace(self, source=source, spread=spread)
 
     def moved(self, source: Tensor, lens: Tensor) -> Estimate:
         """As white noise moves it: (B, m, m) the source, whose errors are correlated, and (B, 12) the lens."""

@@ -62,7 +62,7 @@ def given(batch: Batch, psf_side: int) -> tuple[Floats, Floats, Floats]:
 def shown(name: str, batch: Batch, found: Inversion, pixel_size: float, i: int) -> Shown:
     """The i-th system of a batch; `pixel_size` [arcsec]."""
     image, truth = batch.inputs[i, 0].numpy(), batch.targets[i, 0].numpy()
-    halves = (len(image) * pixel_size / 2, len(truth) * float(found.source_pixel[i]) / 2)
+    halves = (len(image) * pixel_size / 2, len(found.source[i]) * float(found.source_pixel[i]) / 2)
     pictures = (image, found.model[i], found.residual[i], truth, found.source[i], found.source_error[i])
     return Shown(name, *pictures, *halves)
 

@@ -57,8 +57,9 @@ class Inversion:
     """What images (B, n, n) say, in their unit; lenses (B, 12) and draws (S, B, 12) in the order of `NAMES`, in arcsec.
 
     A source (B, m, m) is what a pixel of the image would hold where nothing bends its light; its own pixels are
-    `source_pixel` (B,) [arcsec]. A fit to an image counts as `n_fitted` (B,) free numbers, an answer of the network as
-    none; chi2 (B,) is reduced: over the pixels that are not masked, less these.
+    `source_pixel` (B,) [arcsec], those of a fit finer than the network's. A fit to an image counts as `n_fitted` (B,)
+    free numbers, an answer of the network as none; chi2 (B,) is reduced: over the pixels that are not masked, less
+    these.
     """
 
     source: Floats
@@ -205,10 +206,10 @@ class Inverter(Answering, Model):
         """The network's own, or that of the exact likelihood."""
         if not effort.n_refine:
             return Posterior.of(start, [start.draw(rng) for _ in range(effort.n_draws)])
-        refiner = Refiner(self._machine, effort.n_refine)
-        peak = refiner.peak(start, seen, rng)
-        draws = [moved(start, refiner.draw(start, peak, seen, rng)) for _ in range(effort.n_draws)]
-        return Posterior(moved(start, peak), draws, refiner.n_fitted(start, peak, seen, rng))
+        refiner, prior = Refiner(self._machine, effort.n_refine), start.finer(self._machine.config.fit_subpixels)
+        peak = refiner.peak(prior, seen, rng)
+        draws = [moved(prior, refiner.draw(prior, peak, seen, rng)) for _ in range(effort.n_draws)]
+        return Posterior(moved(prior, peak), draws, refiner.n_fitted(prior, peak, seen, rng))
 
     def _told(self, seen: Observation, posterior: Posterior, pixel_size: Floats) -> Inversion:
         best, draws, n_fitted = posterior
@@ -222,7 +223,7 @@ class Inverter(Answering, Model):
         return Inversion(
             source=(brightness(best.source) * scale).numpy(),
             source_error=(spread(sources) * scale).numpy(),
-            source_pixel=np.float32(2 * machine.field / machine.n_source) * frame,
+            source_pixel=np.float32(2 * machine.field / best.source.shape[-1]) * frame,
             lens=arcsec(machine.physical(best.lens), frame),
             lens_error=arcsec(Lens(spread(lenses)), frame),
             draws=arcsec(Lens(lenses), frame),

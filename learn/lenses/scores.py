@@ -53,9 +53,9 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
     if answer.source is not None:
         weights = known.adjoint.magnification.double().numpy()
         truth = batch.targets[:, 0].double().numpy()
-        found |= source_scores(answer.source.astype(np.float64), truth, weights)
+        found |= source_scores(on_pixels_of(truth, answer.source), truth, weights)
         if answer.lens is not None:
-            moved = source_scores(in_true_plane(answer.source, answer.lens, known), truth, weights)
+            moved = source_scores(on_pixels_of(truth, in_true_plane(answer.source, answer.lens, known)), truth, weights)
             found |= {f"aligned_{name}": moved[of] for name, of in (("mse", "source_mse"), ("r", "r"))}
     if answer.lens is not None and answer.einstein_radius is not None:
         own, true = (named(x) for x in (answer.lens, known.lens))
@@ -67,6 +67,13 @@ def scored(answer: Answer, batch: Batch, known: Known) -> dict[str, Array]:
     if answer.seconds is not None:
         found["seconds"][:] = answer.seconds
     return found
+
+
+def on_pixels_of(truth: Array, source: Array) -> Array:
+    """Means of the pixels of a source (B, m k, m k) within those of the truth (B, m, m)."""
+    n, m = truth.shape[:2]
+    k = source.shape[-1] // m
+    return np.asarray(source.astype(np.float64).reshape(n, m, k, m, k).mean((2, 4)))
 
 
 def in_true_plane(source: Floats, lens: Floats, known: Known) -> Array:
