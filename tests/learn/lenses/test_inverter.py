@@ -43,6 +43,16 @@ def test_the_course_is_that_of_one_run(checkpoint: Path, told: Told) -> None:
         assert found.draws.shape == (0, 2, 12)
 
 
+def test_a_fit_has_finer_pixels_of_the_same_field(checkpoint: Path, told: Told) -> None:
+    inverter = Inverter.load(checkpoint)
+    own, fitted = inverter(*told, Effort(n_draws=2)), inverter(*told, Effort(n_refine=1, n_draws=2))
+    side = own.source.shape[-1]
+    assert fitted.source.shape == fitted.source_error.shape == (2, 2 * side, 2 * side)
+    np.testing.assert_allclose(fitted.source_pixel, own.source_pixel / 2, rtol=1e-6)
+    assert (own.n_fitted == 0).all()
+    assert (fitted.n_fitted > 0).all()
+
+
 def test_lengths_scale_with_pixels_and_nothing_else_does(checkpoint: Path, told: Told) -> None:
     inverter, lengths = Inverter.load(checkpoint), [NAMES.index(name) for name in LENGTHS]
     one, other = inverter(*told, seed=1), inverter(*told[:3], 3 * told[3], seed=1)

@@ -11,6 +11,7 @@ from toy_lenses import K, M, toy_lenses, toy_rim
 
 from learn.lenses.estimate import N_LENS, Estimate, triangular
 from learn.lenses.fit import Fit, moved
+from learn.lenses.latent import brightness
 from learn.lenses.least_squares import total
 from learn.lenses.refine import Refiner, likelier
 from learn.methods.rim import observed
@@ -103,3 +104,20 @@ def test_as_many_numbers_are_fitted_as_the_trace_of_what_fits_says(fit: Fit) -> 
     scatter = torch.sqrt(shares.square().sum(1) / 2)
     assert (shares.sum(1) > 5 * scatter).all()
     assert ((found - shares.sum(1)).abs() < 3 * scatter).all()
+
+
+def test_finer_pixels_hold_what_is_smaller_than_a_pixel(fit: Fit) -> None:
+    """Of a source with one bright pixel, half as wide as the network's."""
+    fine = fit.prior.finer(2)
+    assert fine.source.shape == fine.spread.shape == (2, 2 * M, 2 * M)
+    torch.testing.assert_close(fine.source.mean((1, 2)), fit.prior.source.mean((1, 2)), atol=1e-3, rtol=0)
+    spot = brightness(fine.source)
+    spot[:, 25, 22] += 2.0
+    clean = fit.forward.image(spot, fit.physical(fit.prior.lens), fit.seen.psf)
+    seen = replace(fit.seen, image=clean)
+    left = []
+    for prior in (fit.prior, fine):
+        own = replace(fit, prior=prior, seen=seen)
+        peak = Refiner(toy_rim(), 5).peak(prior, seen, torch.Generator().manual_seed(2))
+        left.append(total(own.residual(peak), peak))
+    assert (left[1] < 0.7 * left[0]).all()

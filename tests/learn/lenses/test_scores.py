@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from learn.lenses.scores import axis_ratio, correlations, lens_scores, source_scores
+from learn.lenses.scores import axis_ratio, correlations, lens_scores, on_pixels_of, source_scores
 
 
 def sources(n: int = 3) -> np.ndarray:
@@ -72,3 +72,11 @@ def test_errors_of_lenses() -> None:
         "shear": 0.05,
         "centre": 0.05,
     }
+
+
+def test_finer_sources_are_judged_on_the_pixels_of_the_truth() -> None:
+    rng = np.random.default_rng(3)
+    truth, ripple = rng.random((2, 4, 4)), np.array([[1.0, -1.0], [-1.0, 1.0]])
+    fine = np.repeat(np.repeat(truth, 2, axis=1), 2, axis=2) + np.tile(ripple, (4, 4))
+    np.testing.assert_allclose(on_pixels_of(truth, fine), truth, atol=1e-12)
+    np.testing.assert_array_equal(on_pixels_of(truth, truth), truth)
