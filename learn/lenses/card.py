@@ -27,7 +27,7 @@ steps along the exact likelihood.
 | | |
 |---|---|
 | input | image without the light of the lens, noise map and point spread function, float32; pixels of any size |
-| sides | $side x $side pixels; sources have $source x $source over $field of the side |
+| sides | $side x $side pixels; sources have $source x $source over $field of the side, $fine x $fine when they are fitted |
 | output | source, lens ($parameters_told), draws of both, residual, chi^2 |
 | method | $n_iterations iterations, forward operator $forward, $n_weights weights, moving average of step $step |
 | code | commit $commit |
@@ -89,6 +89,7 @@ def inverter_card(meta: Meta, *, n_weights: int, evaluation: Mapping[str, Any] |
         facts(meta, n_weights),
         side=data.n_pixels,
         source=data.n_source_pixels,
+        fine=data.n_source_pixels * method.fit_subpixels,
         field=f"{data.field:g}",
         parameters_told=", ".join(meta.param_names),
         n_iterations=method.n_iterations,

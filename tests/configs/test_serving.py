@@ -26,7 +26,7 @@ def test_each_line_is_an_endpoint() -> None:
 
 def test_a_line_more_serves_more(repository: Path) -> None:
     config = load(Serve, repository / "configs/serve.yaml", ["generate={checkpoint: fields}", "halos.checkpoint=halos"])
-    assert list(config.endpoints) == ["paint", "generate", "halos", "counts"]
+    assert list(config.endpoints) == ["paint", "generate", "halos", "counts", "invert"]
     assert config.generate is not None
     assert config.generate.checkpoint.is_absolute()
 

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from configs import LensSystems
 from learn import release
 from learn.halo_painter import HaloPainter
 from learn.halos.trained import HaloSampler
+from learn.lenses.gallery import given
+from learn.lenses.inverter import Effort, Inverter
+from learn.lenses.known import known
+from learn.lenses.latent import radii_of
 from learn.predict import Predictor
 from learn.sampler import Sampler, seeds_of
+from learn.sources.lenses import LensSource
 
 MAX_BYTES = 10e6
 N_SAMPLES = 12
@@ -126,3 +132,25 @@ def cluster(pixel_size: float, depth: float) -> tuple[NDArray[np.float32], NDArr
         inner = slice((n - n // factor) // 2, (n + n // factor) // 2)
         window[inner, inner] = near.reshape(n // factor, factor, n // factor, factor).mean(axis=(1, 3))
     return near.astype(np.float32), np.float32(wider), distance
+
+
+def test_lenses_have_their_radius_and_their_sources(repository: Path) -> None:
+    """Six systems of one smooth lens that nobody learned from, by the network alone, and one of them fitted."""
+    machine = Inverter.load(RELEASED / "lenses")
+    family = repository / "configs/lenses/foundation.yaml"
+    sides = {"n_pixels": machine.n_pixels, "n_source_pixels": machine.n_source, "field": machine.field}
+    systems = LensSystems.model_validate({"kind": "lenses", "families": (family,), **sides, "n_test": 6})
+    source = LensSource(systems, "test")
+    batch = source.read(range(6))
+    truth = known(source, range(6), batch, machine.psf_side)
+    images, noise, psf = given(batch, machine.psf_side)
+    found = machine(images, noise, psf, truth.pixel_size, Effort(n_draws=8))
+    error = radii_of(found.lens) / truth.einstein_radius - 1
+    assert np.median(np.abs(error)) < 0.05
+    assert np.abs(error).max() < 0.2
+    lit = batch.targets[:, 0].numpy() > 0.05 * batch.targets[:, 0].numpy().max((1, 2), keepdims=True)
+    r = [np.corrcoef(found.source[i][lit[i]], batch.targets[i, 0].numpy()[lit[i]])[0, 1] for i in range(6)]
+    assert np.median(r) > 0.4
+    one = slice(2, 3)
+    fitted = machine(images[one], noise[one], psf[one], truth.pixel_size[one], Effort(n_refine=8, n_draws=0))
+    assert 0.85 < fitted.chi2[0] < min(1.2, found.chi2[2])

@@ -244,6 +244,7 @@ def test_ctrl_c_ends_the_command_and_all_it_started(repository: Path, field_chec
         f"port={port}",
         "halos=null",
         "counts=null",
+        "invert=null",
     ]
     arguments = ["configs/serve.yaml", *arguments]
     command = [sys.executable, "-m", "serve", "run", *arguments]
