@@ -27,7 +27,7 @@ steps along the exact likelihood.
 | | |
 |---|---|
 | input | image without the light of the lens, noise map and point spread function, float32; pixels of any size |
-| sides | $side x $side pixels; sources have $source x $source over $field of the side, $fine x $fine when they are fitted |
+| sides | $side x $side pixels; sources have $source x $source over $field of the side, $fine x $fine if fitted |
 | output | source, lens ($parameters_told), draws of both, residual, chi^2 |
 | method | $n_iterations iterations, forward operator $forward, $n_weights weights, moving average of step $step |
 | code | commit $commit |
