@@ -103,7 +103,7 @@ class EPL:
 
         A real polynomial of a complex number, by the rest after division by the square that has it as a root (Knuth,
         The Art of Computer Programming 2, 4.6.4): |w|^2 is one number a lens. Each sum and product is rounded by
-        itself, so that a lens is the same in any batch.
+        itself: a fused one is rounded as the shape of a batch has it.
         """
         cos, sin = u.square() - v.square(), 2 * u * v
         w_re, w_im = -self.e1 * cos - self.e2 * sin, self.e2 * cos - self.e1 * sin
